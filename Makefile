@@ -1,0 +1,37 @@
+# make demo    the main job on the embedded default, ending with the report's path
+# make test    the tests
+# make check   format, lint, types, import contracts
+# make bench   every benchmark; tables land in benchmarks/
+#
+# Each makes .venv first when it is missing, and only then.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test check bench venv
+
+demo: venv
+	$(BIN)/interplay demo --out runs/demo
+
+test: venv
+	$(BIN)/python -m pytest
+
+check: venv
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: venv
+	@set -e; for script in benchmarks/*.py; do \
+		[ -e "$$script" ] || { echo "there are no benchmarks yet"; exit 0; }; \
+		echo "== $$script"; $(BIN)/python "$$script"; \
+	done
+
+venv: $(BIN)/interplay
+
+# pip puts the command in place last, so a set-up that was interrupted does not count as one.
+$(BIN)/interplay:
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Interplay needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'

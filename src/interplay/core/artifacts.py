@@ -1,0 +1,290 @@
+"""Artifacts: the folders in which stages meet.
+
+An artifact is a folder with a ``manifest.json`` that says what it is (``kind``), what it was made from (``config``,
+``inputs``), and what it holds (``files``). Its ``identity`` is the digest of kind, config and input identities, so the
+same question asked twice is answered once. The promises of :func:`build`:
+
+- ``out`` is absent, or the finished old artifact, or the finished new one; never anything between, whatever dies when.
+- Unfinished work waits in ``<out>.partial`` and the next run with the same identity goes on from it.
+- One process at a time writes an artifact.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from interplay.core.config import Config, digest, jsonable
+from interplay.core.errors import InputError
+from interplay.core.files import exclusive, fsync_folder, full_disk_named, read_json, write_json
+
+MANIFEST = "manifest.json"
+SCRATCH = ".interplay"
+_MANIFEST_FIELDS = ("kind", "identity", "config", "inputs", "summary", "versions", "created", "files")
+_NAMED_PACKAGES = ("interplay", "torch", "diffusers", "transformers", "peft", "accelerate", "numpy", "av", "pyarrow")
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A finished artifact: its folder, and what its manifest says."""
+
+    path: Path
+    manifest: Mapping[str, Any]
+
+    @property
+    def kind(self) -> str:
+        """What sort of artifact this is: "clips", "analysis", ..."""
+        return str(self.manifest["kind"])
+
+    @property
+    def identity(self) -> str:
+        """The digest of kind, config and input identities."""
+        return str(self.manifest["identity"])
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """The resolved config of the run that made this."""
+        return dict(self.manifest["config"])
+
+    @property
+    def summary(self) -> Mapping[str, Any]:
+        """What the maker had to say about the result."""
+        return dict(self.manifest["summary"])
+
+    def input_path(self, name: str) -> Path:
+        """Where the input ``name`` was when this was made; kept relative, so a tree of artifacts can move as one."""
+        return Path(os.path.normpath(self.path.absolute() / self.manifest["inputs"][name]["path"]))
+
+
+def scratch(folder: Path) -> Path:
+    """The place inside a folder under construction for what helps to resume and is dropped at the end."""
+    place = folder / SCRATCH
+    place.mkdir(parents=True, exist_ok=True)
+    return place
+
+
+def open_artifact(path: Path, kind: str | None = None) -> Artifact:
+    """The finished artifact in ``path``.
+
+    :class:`InputError` when there is none, when it is of another kind than ``kind``, when its manifest is unreadable,
+    or when a file it lists is missing or has another size (the digests are checked by :func:`verify`).
+    """
+    if not path.is_dir():
+        raise _absent(path)
+    if not (path / MANIFEST).is_file():
+        raise InputError(
+            f"is no artifact (no {MANIFEST})", where=path, cure="name the folder that a stage wrote as --out"
+        )
+    artifact = Artifact(path, _read_manifest(path))
+    if kind is not None and artifact.kind != kind:
+        cure = f'name an artifact of the kind "{kind}"'
+        raise InputError(f'is an artifact of the kind "{artifact.kind}"', where=path, cure=cure)
+    for name, entry in artifact.manifest["files"].items():
+        if not (path / name).is_file() or (path / name).stat().st_size != entry["bytes"]:
+            raise InputError("is missing or was changed after it was made", where=path / name, cure=_REMAKE)
+    return artifact
+
+
+def verify(artifact: Artifact) -> None:
+    """Read every file of ``artifact``; :class:`InputError` about the first one that is not as it was written."""
+    for name, entry in artifact.manifest["files"].items():
+        if _sha256_on_disk(artifact.path / name) != entry["sha256"]:
+            raise InputError("was changed after it was made", where=artifact.path / name, cure=_REMAKE)
+
+
+def build(
+    out: Path,
+    *,
+    kind: str,
+    config: Config | Mapping[str, Any],
+    inputs: Mapping[str, Artifact],
+    make: Callable[[Path], Mapping[str, Any]],
+    overwrite: bool = False,
+) -> Artifact:
+    """Make the artifact ``out``, or return it at once when it is there already.
+
+    ``make(folder)`` writes the files into ``folder`` and returns the summary. ``folder`` may hold the unfinished work
+    of an earlier run with the same identity: ``make`` goes on from there. What it puts into :func:`scratch` is dropped
+    at the end. ``overwrite`` permits replacing a finished artifact of another identity, when the new one is complete.
+    """
+    # Absolute without resolving links: `runs/x/..` and "." must have a name to put `.partial` and `.lock` behind.
+    out = Path(os.path.abspath(out))
+    identity = digest([kind, config, {name: artifact.identity for name, artifact in inputs.items()}])
+    with full_disk_named(out.parent), exclusive(_beside(out, ".lock"), owner=out):
+        _recover_from_a_broken_swap(out)
+        finished = _finished(out, identity, overwrite)
+        if finished is not None:
+            _say(f"{out}: already there, made from the same config and inputs")
+            return finished
+        partial = _prepare_partial(out, identity)
+        summary = make(partial)
+        _write_manifest(partial, out, kind, identity, config, inputs, summary)
+        _publish(partial, out)
+    return open_artifact(out, kind)
+
+
+# --- what is already there ------------------------------------------------------------------------------------------
+
+_REMAKE = "remove the artifact's folder and make it again"
+
+
+def _absent(path: Path) -> InputError:
+    if _beside(path, ".partial").is_dir():
+        return InputError(
+            "is not finished", where=path, cure="run the command that makes it again; it goes on from there"
+        )
+    return InputError("there is no such folder", where=path, cure="check the path, or run the stage that makes it")
+
+
+def _read_manifest(folder: Path) -> Mapping[str, Any]:
+    path = folder / MANIFEST
+    manifest = read_json(path)
+    if not isinstance(manifest, dict):
+        raise InputError("is not a manifest", where=path, cure=_REMAKE)
+    missing = [name for name in _MANIFEST_FIELDS if name not in manifest]
+    if missing:
+        raise InputError(f"the field {missing[0]} is missing", where=path, cure=_REMAKE)
+    return manifest
+
+
+def _finished(out: Path, identity: str, overwrite: bool) -> Artifact | None:
+    """The wanted artifact if ``out`` is it, ``None`` if ``out`` may be written; anything else is an error."""
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return None
+    if not (out / MANIFEST).is_file():
+        # Overwriting is for artifacts only: `--overwrite --out ~` must not cost anybody a home folder.
+        raise InputError("exists and is no artifact", where=out, cure="give another --out, or remove it yourself")
+    found = Artifact(out, _read_manifest(out))
+    if found.identity == identity:
+        return open_artifact(out)
+    if overwrite:
+        return None
+    problem = "exists already, made from another config or other inputs"
+    raise InputError(problem, where=out, cure="give another --out, or --overwrite")
+
+
+# --- the folder under construction ----------------------------------------------------------------------------------
+
+
+def _beside(out: Path, suffix: str) -> Path:
+    return out.with_name(out.name + suffix)
+
+
+def _prepare_partial(out: Path, identity: str) -> Path:
+    partial = _beside(out, ".partial")
+    mark = partial / SCRATCH / "identity.json"
+    if mark.is_file():
+        if read_json(mark) != {"identity": identity}:
+            _say(f"{partial}: unfinished work of another config or other inputs, cleared")
+            _clear(partial)
+    elif partial.exists() and any(name != SCRATCH for name in os.listdir(partial)):
+        cure = "move it away, or give another --out"
+        raise InputError("exists and is no unfinished artifact", where=partial, cure=cure)
+    write_json(mark, {"identity": identity})
+    return partial
+
+
+def _clear(partial: Path) -> None:
+    # The mark goes last: a folder that was half cleared when we died is still known as ours.
+    for entry in partial.iterdir():
+        if entry.name == SCRATCH:
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+    shutil.rmtree(partial)
+
+
+def _write_manifest(
+    partial: Path,
+    out: Path,
+    kind: str,
+    identity: str,
+    config: Config | Mapping[str, Any],
+    inputs: Mapping[str, Artifact],
+    summary: Mapping[str, Any],
+) -> None:
+    manifest = {
+        "kind": kind,
+        "identity": identity,
+        "config": jsonable(config),
+        "inputs": {
+            name: {"path": os.path.relpath(artifact.path.absolute(), out), "identity": artifact.identity}
+            for name, artifact in inputs.items()
+        },
+        "summary": dict(summary),
+        "versions": _versions(),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "files": {path.relative_to(partial).as_posix(): _entry(path) for path in _content(partial)},
+    }
+    write_json(partial / MANIFEST, manifest)
+
+
+def _content(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.rglob("*")):
+        inside = path.relative_to(folder)
+        if path.is_file() and inside.parts[0] != SCRATCH and inside.as_posix() != MANIFEST:
+            yield path
+
+
+def _entry(path: Path) -> dict[str, Any]:
+    return {"bytes": path.stat().st_size, "sha256": _sha256_on_disk(path)}
+
+
+def _sha256_on_disk(path: Path) -> str:
+    with path.open("rb") as stream:
+        os.fsync(stream.fileno())
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": sys.version.split()[0]}
+    for package in _NAMED_PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue  # an optional one that is not installed
+    return found
+
+
+# --- the swap -------------------------------------------------------------------------------------------------------
+
+
+def _publish(partial: Path, out: Path) -> None:
+    """Put the complete ``partial`` in the place of ``out``.
+
+    A folder cannot be renamed onto a full one, so an old artifact steps aside first. Between the two renames ``out`` is
+    absent; a process that dies right there is healed by the next :func:`build`.
+    """
+    replaced = _beside(out, ".replaced")
+    if out.exists() and any(out.iterdir()):
+        os.rename(out, replaced)
+    os.rename(partial, out)
+    fsync_folder(out.parent)
+    # Only now: without its mark, complete work in `.partial` would look foreign to the next run.
+    shutil.rmtree(out / SCRATCH, ignore_errors=True)
+    if replaced.exists():
+        shutil.rmtree(replaced)
+
+
+def _recover_from_a_broken_swap(out: Path) -> None:
+    replaced = _beside(out, ".replaced")
+    if not replaced.exists():
+        return
+    if out.exists():
+        shutil.rmtree(replaced)
+    else:
+        os.rename(replaced, out)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
