@@ -1,0 +1,1 @@
+"""Official on-disk layouts of the published systems, one module each."""
