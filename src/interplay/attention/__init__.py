@@ -1,0 +1,10 @@
+"""Observing attention between named regions of the token grid, without ever building the whole attention matrix.
+
+``observe`` is the door; ``Region`` says which tokens, ``Scores``, ``Mass`` and ``RowMap`` say which number.
+"""
+
+from interplay.attention.observe import Observations, observe
+from interplay.attention.regions import Region
+from interplay.attention.requests import Mass, Request, RowMap, Scores
+
+__all__ = ["Mass", "Observations", "Region", "Request", "RowMap", "Scores", "observe"]

@@ -1,0 +1,60 @@
+"""A region: which tokens of one stream are meant, and how much.
+
+Shape legend: ``b`` batch, ``n`` tokens of the region's stream, ``f h w`` token frames, height, width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from interplay.backbones.base import Stream
+
+
+@dataclass(frozen=True)
+class Region:
+    """Tokens of one stream with their membership in 0..1; soft membership (a half covered token) is allowed.
+
+    A batch element without any member is legal: its scores, masses and maps are zero.
+    """
+
+    stream: Stream
+    weights: Float[Tensor, "b n"]
+
+    @classmethod
+    def all_video(cls, batch: int, num_tokens: int, device: torch.device | str = "cpu") -> Region:
+        """Every video token of every batch element."""
+        return cls("video", torch.ones(batch, num_tokens, device=device))
+
+    @classmethod
+    def video(cls, pooled: Float[Tensor, "b f h w"]) -> Region:
+        """A mask track that was pooled onto the token grid."""
+        return cls("video", pooled.flatten(1))
+
+    @classmethod
+    def first_frame(cls, pooled: Float[Tensor, "b f h w"]) -> Region:
+        """The part of a pooled mask track that lies in token frame 0: MATRIX's query set Q_e."""
+        weights = torch.zeros_like(pooled)
+        weights[:, 0] = pooled[:, 0]
+        return cls("video", weights.flatten(1))
+
+    @classmethod
+    def text(cls, tokens: Sequence[Sequence[int]], text_length: int, device: torch.device | str = "cpu") -> Region:
+        """The text tokens at these positions, one list per batch element (an empty list is an empty region)."""
+        weights = torch.zeros(len(tokens), text_length, device=device)
+        for row, positions in zip(weights, tokens, strict=True):
+            row[list(positions)] = 1.0
+        return cls("text", weights)
+
+    def normalised(self) -> Region:
+        """The same region with weights that sum to 1 per batch element: masses on it become means over its tokens."""
+        total = self.weights.sum(dim=1, keepdim=True)
+        return Region(self.stream, self.weights / torch.where(total > 0, total, 1.0))
+
+    def repeated(self, times: int) -> Region:
+        """The region for a batch that was repeated, for instance the two halves of classifier-free guidance."""
+        return Region(self.stream, self.weights.repeat(times, 1))

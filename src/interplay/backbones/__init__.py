@@ -1,0 +1,1 @@
+"""Stock video diffusion transformers behind one interface, one folder per family."""

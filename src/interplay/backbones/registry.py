@@ -1,0 +1,68 @@
+"""The one place that knows the families by name: loading a backbone by name or folder, building a tiny one."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from interplay.backbones.base import Backbone
+from interplay.core.errors import InputError
+from interplay.core.files import read_json
+
+# diffusers pipeline class -> adapter with a ``load(folder, device, dtype)``.
+_FAMILIES = {"CogVideoXImageToVideoPipeline": "interplay.backbones.cogvideox.adapter:CogVideoX"}
+# tiny backbone -> builder ``build(seed)`` of an untrained instance.
+_TINY = {"tiny-cogvideox": "interplay.backbones.cogvideox.tiny:build"}
+
+
+def tiny_names() -> tuple[str, ...]:
+    """The tiny backbones that this package can build; trained weights of some ship with it."""
+    return tuple(_TINY)
+
+
+def shipped_folder(name: str) -> Path:
+    """Where the trained weights of a tiny backbone lie inside the package."""
+    return Path(str(files("interplay"))) / "assets" / name
+
+
+def build_tiny(name: str, seed: int) -> Backbone:
+    """An untrained tiny backbone."""
+    if name not in _TINY:
+        raise InputError("is not a tiny backbone", where=f"backbone {name}", cure=f"choose one of {', '.join(_TINY)}")
+    built = _resolve(_TINY[name])(seed)
+    assert isinstance(built, Backbone)
+    return built
+
+
+def load_backbone(
+    name_or_folder: str, device: torch.device | None = None, dtype: torch.dtype = torch.float32
+) -> Backbone:
+    """A trained backbone: a shipped tiny one by name, or any pipeline folder in the diffusers layout."""
+    folder = shipped_folder(name_or_folder) if name_or_folder in _TINY else Path(name_or_folder)
+    index = folder / "model_index.json"
+    if not index.is_file():
+        raise InputError(
+            "is no pipeline folder (it holds no model_index.json)",
+            where=f"backbone {name_or_folder}",
+            cure=f"name a folder in the diffusers layout or one of {', '.join(_TINY)}",
+        )
+    pipeline_class = str(read_json(index).get("_class_name"))
+    if pipeline_class not in _FAMILIES:
+        raise InputError(
+            f"is a {pipeline_class}, which no family here adapts",
+            where=f"{index}, field _class_name",
+            cure=f"use one of {', '.join(_FAMILIES)}",
+        )
+    backbone = _resolve(_FAMILIES[pipeline_class]).load(folder, device or torch.device("cpu"), dtype)
+    assert isinstance(backbone, Backbone)
+    backbone.name = name_or_folder
+    return backbone
+
+
+def _resolve(target: str) -> Any:
+    module, attribute = target.split(":")
+    return getattr(import_module(module), attribute)

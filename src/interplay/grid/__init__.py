@@ -1,0 +1,1 @@
+"""All index arithmetic between pixels, latents and tokens, and the pooling of masks onto tokens."""
