@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import torch
+
+from interplay.methods.matrix.config import MatrixConfig
+from interplay.methods.matrix.targets import ClipTargets, caption_of, clip_targets
+from interplay.records.clip import Interaction
+
+TOKENS = {"id1": (1,), "verb": (2,), "id2": (4, 5), "id3": (8,), "verb2": (9,)}
+TWO_VERBS = "a <id1> man <verb> pushes the <id2> ball and <verb2> kicks the <id3> box"
+
+
+def _targets(clip, grid) -> ClipTargets:
+    return clip_targets(clip, tokens=TOKENS, grid=grid, pool="area")
+
+
+def _keys(targets: ClipTargets) -> list[tuple[str, str]]:
+    return [(entity.role, entity.key) for entity in targets.entities]
+
+
+def test_subject_object_and_verb_with_their_tokens_and_tracks(make_clip, grid) -> None:
+    targets = _targets(make_clip(), grid)
+    subject, thing, verb = targets.entities
+    assert _keys(targets) == [("subject", "id1"), ("object", "id2"), ("verb", "verb")]
+    assert (subject.tokens, thing.tokens, verb.tokens) == ((1,), (4, 5), (2,))
+    column = torch.tensor([1.0, 0.0, 0.0]).expand(3, 2, 3)
+    torch.testing.assert_close(subject.track, column)
+    torch.testing.assert_close(thing.track, column.flip(2))
+
+
+def test_the_verbs_track_is_the_union(make_clip, grid) -> None:
+    verb = _targets(make_clip(), grid).entities[2]
+    torch.testing.assert_close(verb.track, torch.tensor([1.0, 0.0, 1.0]).expand(3, 2, 3))
+
+
+def test_the_verb_is_known_only_where_all_its_instances_are(make_clip, make_track, grid) -> None:
+    tracks = {"id1": make_track(0), "id2": make_track(2, gaps=(1, 2, 3, 4))}
+    subject, thing, verb = _targets(make_clip(tracks=tracks), grid).entities
+    assert subject.known.tolist() == [True, True, True]
+    assert thing.known.tolist() == [True, False, True]
+    assert verb.known.tolist() == [True, False, True]
+
+
+def test_a_recipient_is_one_more_object(make_clip, make_track, grid) -> None:
+    tracks = {"id1": make_track(0), "id2": make_track(2), "id3": make_track(1)}
+    clip = make_clip(interactions=(Interaction("id1", "give", "id2", "id3"),), tracks=tracks)
+    targets = _targets(clip, grid)
+    assert _keys(targets) == [("subject", "id1"), ("object", "id2"), ("object", "id3"), ("verb", "verb")]
+    assert (targets.entities[-1].track == 1).all()
+
+
+def test_several_interactions_count_each_instance_once_per_role(make_clip, make_track, grid) -> None:
+    clip = make_clip(
+        caption=TWO_VERBS,
+        interactions=(Interaction("id1", "push", "id2"), Interaction("id1", "kick", "id3")),
+        tracks={"id1": make_track(0), "id2": make_track(2), "id3": make_track(1)},
+    )
+    targets = _targets(clip, grid)
+    assert sorted(_keys(targets)) == [
+        ("object", "id2"),
+        ("object", "id3"),
+        ("subject", "id1"),
+        ("verb", "verb"),
+        ("verb", "verb2"),
+    ]
+    second = next(entity for entity in targets.entities if entity.key == "verb2")
+    torch.testing.assert_close(second.track, torch.tensor([1.0, 1.0, 0.0]).expand(3, 2, 3))
+
+
+def test_one_verb_for_two_interactions_covers_all_of_them(make_clip, make_track, grid) -> None:
+    clip = make_clip(
+        interactions=(Interaction("id1", "push", "id2"), Interaction("id3", "push", "id2")),
+        tracks={"id1": make_track(0), "id2": make_track(2), "id3": make_track(1)},
+    )
+    verb = next(entity for entity in _targets(clip, grid).entities if entity.role == "verb")
+    assert (verb.track == 1).all()
+
+
+def test_verbs_that_nobody_can_assign_are_left_out(make_clip, grid) -> None:
+    clip = make_clip(caption=TWO_VERBS.replace("<id3> ", ""))
+    assert _keys(_targets(clip, grid)) == [("subject", "id1"), ("object", "id2")]
+
+
+def test_an_id_without_a_track_is_listed_with_its_verb(make_clip, make_track, grid) -> None:
+    targets = _targets(make_clip(tracks={"id1": make_track(0)}), grid)
+    assert _keys(targets) == [("subject", "id1")]
+    assert targets.trackless == (("object", "id2"), ("verb", "verb"))
+
+
+def test_a_clip_without_interactions_has_no_entities(make_clip, grid) -> None:
+    assert _targets(make_clip(interactions=()), grid).entities == ()
+
+
+def test_the_caption_is_read_as_the_variant_binds(make_clip) -> None:
+    assert caption_of(make_clip(), MatrixConfig()).text == "a man pushes a red ball"
+    marked = caption_of(make_clip(), MatrixConfig(variant="released", binding="markers"))
+    assert marked.text == "a <id1> man pushes a <id2> red ball"
+    assert marked.words("id1") == ("<id1>",)

@@ -1,0 +1,223 @@
+"""From clips to loss terms on a real (tiny) CogVideoX: five tests for each term, and who contributes."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from interplay.attention import Observations, observe
+from interplay.core.errors import InputError
+from interplay.methods.matrix.alignment import bce_term, l2_term, soft_dice_term
+from interplay.methods.matrix.config import MatrixConfig
+from interplay.methods.matrix.requests import MatrixSites, build_batch
+from interplay.methods.matrix.targets import caption_of, clip_targets
+from interplay.methods.matrix.terms import MatrixHeads, losses, weighted_total
+from interplay.records.caption import token_spans
+from interplay.records.clip import Interaction
+
+CONFIG = MatrixConfig(v2t_layers=(0, 2), v2v_layers=(1,))
+TERMS = [name for name, _, _ in CONFIG.terms()]
+each_term = pytest.mark.parametrize("name", TERMS)
+
+
+class Run:
+    """One observed forward of these clips."""
+
+    def __init__(self, backbone, grid, clips, config=CONFIG) -> None:
+        captions = [caption_of(clip, config) for clip in clips]
+        spans = [token_spans(caption, backbone.tokenizer, backbone.text_length) for caption in captions]
+        self.targets = [
+            clip_targets(clip, tokens=span.tokens, grid=grid, pool=config.pool)
+            for clip, span in zip(clips, spans, strict=True)
+        ]
+        self.config, self.sites = config, MatrixSites.of(backbone, config)
+        self.heads = MatrixHeads(self.sites)
+        self.batch = build_batch(config, self.sites, self.targets, text_length=backbone.text_length)
+        generator = torch.Generator().manual_seed(2)
+        shape = (len(clips), backbone.transformer.config.out_channels, *grid.latent_shape)
+        noisy, condition = (torch.randn(shape, generator=generator) for _ in range(2))
+        text = torch.randn(len(clips), backbone.text_length, 16, generator=generator)
+        with observe(backbone, self.batch.requests, backbone.layout(grid, backbone.text_length)) as self.seen:
+            backbone.denoise(noisy, torch.full((len(clips),), 500), text, condition)
+
+    def terms(self):
+        return losses(self.config, self.heads, self.seen, self.batch)
+
+
+def fixed(batch, scores: dict[str, Tensor]) -> Observations:
+    """Observations with chosen values: each term's requests saw its ``scores`` at all their sites."""
+    seen = Observations(request.name for request in batch.requests)
+    for slot in batch.slots:
+        for site in slot.request.sites:
+            seen.record(slot.request.name, site, scores[slot.term])
+    return seen
+
+
+@pytest.fixture
+def run(backbone, grid, make_clip) -> Run:
+    return Run(backbone, grid, [make_clip("a"), make_clip("b")])
+
+
+@each_term
+def test_identity_a_map_that_is_the_mask_costs_next_to_nothing(run: Run, name: str) -> None:
+    with torch.no_grad():
+        run.heads.of_kind(name[:3]).log_scale.fill_(4.0)
+        run.heads.of_kind(name[:3]).bias.fill_(0.0)
+    target = next(slot.target for slot in run.batch.slots if slot.term == name)
+    scores = {term: target[:, None].expand(-1, 2, -1) for term in TERMS}
+    aligned = losses(CONFIG, run.heads, fixed(run.batch, scores), run.batch)[name]
+    opposite = losses(CONFIG, run.heads, fixed(run.batch, {k: -v for k, v in scores.items()}), run.batch)[name]
+    assert aligned.value.max() < 1e-3
+    assert opposite.value.min() > 1
+
+
+@each_term
+def test_shape_one_value_and_one_presence_per_clip(run: Run, name: str) -> None:
+    term = run.terms()[name]
+    assert term.value.shape == term.present.shape == (2,)
+    assert term.present.all()
+    assert term.kind == name[:3]
+
+
+@each_term
+def test_value_by_hand_of_a_constant_map(run: Run, name: str) -> None:
+    """A constant map standardises to 0, so every logit is the initial bias -2: p = 0.1192."""
+    scores = {term: torch.full((2, 2, 18), 3.0) for term in TERMS}
+    value = losses(CONFIG, run.heads, fixed(run.batch, scores), run.batch)[name].value
+    p, inside = 0.11920292, (12 if name == "sga_verb" else 6)
+    log = torch.tensor([p, 1 - p]).log()
+    bce = -(inside * log[0] + (18 - inside) * log[1]) / 18
+    dice = 1 - 2 * p * inside / (18 * p + inside)
+    l2 = (inside * (1 - p) ** 2 + (18 - inside) * p**2) / 18
+    torch.testing.assert_close(value, (bce + dice + l2).expand(2), atol=1e-4, rtol=0)
+
+
+@each_term
+def test_twin_spelled_out_from_the_observations(run: Run, name: str) -> None:
+    (slot,) = [slot for slot in run.batch.slots if slot.term == name]
+    expected = torch.zeros(2)
+    for clip in range(2):
+        per_site = []
+        for site, scores in run.seen[slot.request.name].items():
+            x = scores[clip].mean(0)
+            z = (x - x.mean()) / (x.var(unbiased=False) + 1e-6).sqrt()
+            logits, target, valid = (z - 2)[None], slot.target[clip][None], torch.ones(1, 18, dtype=torch.bool)
+            assert site in (("blocks.0.joint", "blocks.2.joint") if name.startswith("sga") else ("blocks.1.joint",))
+            per_site.append(sum(term(logits, target, valid) for term in (bce_term, soft_dice_term, l2_term)))
+        expected[clip] = sum(per_site).item() / len(per_site)
+    torch.testing.assert_close(run.terms()[name].value, expected, atol=1e-5, rtol=1e-5)
+
+
+@each_term
+def test_gradient_reaches_the_queries_and_keys_and_the_head_and_descends(run: Run, backbone, name: str) -> None:
+    block = 0 if name.startswith("sga") else 1
+    attention = backbone.transformer.transformer_blocks[block].attn1
+    head = run.heads.of_kind(name[:3])
+    weights = [attention.to_q.weight, attention.to_k.weight, head.log_scale, head.bias]
+    gradients = torch.autograd.grad(run.terms()[name].value.sum(), weights)
+    assert all(gradient.isfinite().all() and gradient.abs().sum() > 0 for gradient in gradients)
+    step = 1e-3 / gradients[3].abs().max()
+    before = run.terms()[name].value.sum()
+    with torch.no_grad():
+        head.bias -= step * gradients[3]
+    assert run.terms()[name].value.sum() < before
+
+
+def test_the_total_weighs_grounding_and_propagation(run: Run) -> None:
+    terms = run.terms()
+    expected = sum((0.01 if name.startswith("sga") else 0.005) * term.value for name, term in terms.items())
+    torch.testing.assert_close(weighted_total(CONFIG, terms), expected)
+
+
+def test_a_clip_of_a_batch_counts_as_if_it_were_alone(backbone, grid, make_clip, make_track) -> None:
+    crowd = {"id1": make_track(0), "id2": make_track(2), "id3": make_track(1)}
+    give = make_clip(
+        "give",
+        caption="a <id1> man <verb> gives a <id2> ball to a <id3> woman",
+        interactions=(Interaction("id1", "give", "id2", "id3"),),
+        tracks=crowd,
+    )
+    plain, silent = make_clip("plain"), make_clip("silent", interactions=())
+    together = Run(backbone, grid, [plain, give, silent])
+    assert sum(slot.term == "sga_object" for slot in together.batch.slots) == 2
+    terms = together.terms()
+    assert terms["spa_object"].present.tolist() == [True, True, False]
+    assert all(term.value[2] == 0 for term in terms.values())
+    for index, clip in enumerate([plain, give]):
+        targets = [together.targets[index]]
+        batch = build_batch(CONFIG, together.sites, targets, text_length=backbone.text_length)
+        alone = Observations(request.name for request in batch.requests)
+        for request in batch.requests:  # the same observation, cut down to this clip
+            for site, value in together.seen[request.name].items():
+                alone.record(request.name, site, value[index : index + 1])
+        for name, term in losses(CONFIG, together.heads, alone, batch).items():
+            torch.testing.assert_close(term.value[0], terms[name].value[index], msg=f"{clip.clip_id} {name}")
+
+
+def test_what_cannot_contribute_is_counted_with_its_reason(backbone, grid, make_clip, make_track) -> None:
+    late = make_clip("late", tracks={"id1": make_track(0), "id2": make_track(2, from_frame=5)})
+    never = make_clip("never", tracks={"id1": make_track(0, gaps=tuple(range(9))), "id2": make_track(2)})
+    empty = make_clip("empty", tracks={"id1": make_track(0, from_frame=9), "id2": make_track(2)})
+    half = make_clip("half", tracks={"id1": make_track(0)})
+    mute = make_clip("mute", caption="a <id1> man <verb> pushes the ball")
+    run = Run(backbone, grid, [late, never, empty, half, mute])
+    reasons = {(m.clip_id, m.term, m.key): m.reason for m in run.batch.missing}
+    assert reasons[("late", "spa_object", "id2")] == "not seen in the first frame"
+    assert ("late", "sga_object", "id2") not in reasons
+    assert reasons[("never", "sga_subject", "id1")] == "mask track is unknown in every frame"
+    assert reasons[("never", "sga_verb", "verb")] == "mask track is unknown in every frame"
+    assert reasons[("empty", "spa_subject", "id1")] == "mask track is empty in every frame"
+    assert reasons[("half", "spa_object", "id2")] == "no mask track"
+    assert reasons[("mute", "sga_object", "id2")] == "no text tokens"
+    assert ("mute", "spa_object", "id2") not in reasons
+    terms = run.terms()
+    assert terms["sga_subject"].present.tolist() == [True, False, False, True, True]
+    assert terms["spa_object"].present.tolist() == [False, True, True, False, True]
+    for term in terms.values():
+        assert term.value.isfinite().all()
+        assert (term.value[~term.present] == 0).all()
+    weighted_total(CONFIG, terms).sum().backward()
+    assert all(p.grad.isfinite().all() for p in run.heads.parameters())
+
+
+def test_a_batch_that_contributes_nothing_gives_zero_terms_and_no_requests(backbone, grid, make_clip) -> None:
+    run = Run(backbone, grid, [make_clip(interactions=())])
+    assert run.batch.requests == ()
+    assert all(term.value.tolist() == [0.0] and not term.present.any() for term in run.terms().values())
+
+
+def test_gaps_do_not_reach_the_loss(backbone, grid, make_clip, make_track) -> None:
+    gaps = (1, 2, 3, 4)  # exactly token frame 1
+    clip = make_clip(tracks={"id1": make_track(0, gaps=gaps), "id2": make_track(2)})
+    run = Run(backbone, grid, [clip])
+    (slot,) = [slot for slot in run.batch.slots if slot.term == "sga_subject"]
+    assert slot.valid.reshape(3, 6).all(dim=1).tolist() == [True, False, True]
+    scores = {term: torch.randn(1, 2, 18, generator=torch.Generator().manual_seed(0)) for term in TERMS}
+    before = losses(CONFIG, run.heads, fixed(run.batch, scores), run.batch)["sga_subject"].value
+    scores["sga_subject"][:, :, 6:12] += 100
+    after = losses(CONFIG, run.heads, fixed(run.batch, scores), run.batch)["sga_subject"].value
+    torch.testing.assert_close(after, before)
+
+
+def test_markers_are_the_text_tokens_of_the_released_variant(backbone, grid, make_clip) -> None:
+    config = MatrixConfig(variant="released", v2t_layers=(0,), v2v_layers=(1,))
+    run = Run(backbone, grid, [make_clip()], config)
+    words = Run(backbone, grid, [make_clip()])
+    region = {slot.term: slot.request.keys.weights[0].nonzero().flatten().tolist() for slot in run.batch.slots[:2]}
+    assert region == {"sga_subject": [1], "sga_object": [5]}  # a <id1> man pushes a <id2> red ball
+    assert words.batch.slots[1].request.keys.weights[0].nonzero().flatten().tolist() == [4, 5]  # red ball
+    assert set(run.terms()) == {"sga_subject", "sga_object", "spa_subject", "spa_object"}
+
+
+@pytest.mark.parametrize(
+    ("layers", "said"),
+    [
+        ({"v2t_layers": (), "v2v_layers": (1,)}, "matrix.v2t_layers: no layer is chosen"),
+        ({"v2t_layers": (0,), "v2v_layers": (9,)}, "matrix.v2v_layers: layer 9 does not exist; choose among 0 to 2"),
+    ],
+)
+def test_layers_that_are_not_there_are_refused(backbone, layers, said: str) -> None:
+    with pytest.raises(InputError) as error:
+        MatrixSites.of(backbone, MatrixConfig(**layers))
+    assert said in str(error.value)
