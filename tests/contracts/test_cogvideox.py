@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from contracts.backbone_contract import BackboneContract
 from PIL import Image
 
+from contracts.backbone_contract import BackboneContract
 from interplay.backbones.base import Backbone
 from interplay.backbones.cogvideox.tiny import TinyCogVideoX, build
 from interplay.diffusion.sampling import clip_generators, conditions_for, sample
@@ -58,7 +58,11 @@ def test_a_clip_does_not_depend_on_its_neighbours_in_the_batch(backbone: Backbon
         guidance_scale=2.0,
     )
     alone = sample(
-        backbone, conditions_for(backbone, ["b"], images[1:2], frames), clip_generators([2]), steps=2, guidance_scale=2.0
+        backbone,
+        conditions_for(backbone, ["b"], images[1:2], frames),
+        clip_generators([2]),
+        steps=2,
+        guidance_scale=2.0,
     )
     assert torch.allclose(together[1:2], alone, atol=1e-5)
 

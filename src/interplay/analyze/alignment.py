@@ -1,0 +1,113 @@
+"""The attention alignment score (AAS) of MATRIX, section 4, as one request of the attention room.
+
+For a term e with mask m_e, tokens T_e and first-frame region Q_e, and attention A (post-softmax, over all keys):
+
+    AAS_e(v2t) = sum over video queries q of m_e(q) * mean over t in T_e of A(q, t)
+    AAS_e(v2v) = sum over video keys k of m_e(k) * (mean over q in Q_e of A(q, k))
+
+Both are attention masses, so one more attention call over the rows inside any mask yields every term of a clip; no
+tokens x tokens matrix exists. Both are raw mass: a larger mask scores higher. ``aas_per_area`` divides by the mask's
+area on the token grid (sum of m_e), which makes it the mean attention per token of the mask.
+
+Shape legend: ``b`` clips, ``h`` heads, ``r`` terms, ``s`` relations, ``n`` video tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from interplay.analyze.terms import RELATIONS, Relation, TermRegions
+from interplay.attention import Mass, Region, Request
+from interplay.attention.requests import AttentionCall
+from interplay.backbones.base import Site, SiteKind, Stream, TokenLayout
+
+
+@dataclass(frozen=True)
+class AlignmentScores(Request):
+    """AAS of every term of a batch in one or both relations: ``b h r s`` with ``s`` in the order of ``relations``.
+
+    The batch of the forward may be longer than the regions' (guidance puts empty prompts first): only its last
+    elements are measured. Terms without a score are 0 here; :meth:`TermRegions.defined` tells them apart.
+    """
+
+    regions: TermRegions
+    relations: tuple[Relation, ...]
+
+    def streams(self) -> tuple[set[Stream], set[Stream]]:
+        """Video queries; the keys that the relations look at."""
+        return {"video"}, {key_stream(relation) for relation in self.relations}
+
+    def measure(self, call: AttentionCall, layout: TokenLayout) -> Float[Tensor, "b h r s"]:
+        """One :class:`Mass` over all masks' rows, weighted by each term's own mask or first-frame region."""
+        keys: list[Region] = []
+        for relation in self.relations:
+            keys += self.regions.word_regions() if relation == "v2t" else self.regions.mask_regions()
+        rows = Mass(self.name, self.sites, Region("video", self.regions.seen), keys, "none")
+        mass = rows.measure(last_of_batch(call, len(self.regions.terms)), layout).unflatten(
+            -1, (len(self.relations), -1)
+        )
+        weights = torch.stack([self._row_weights(relation) for relation in self.relations])
+        return torch.einsum("sbrn,bhnsr->bhrs", weights, mass)
+
+    def _row_weights(self, relation: Relation) -> Float[Tensor, "b r n"]:
+        if relation == "v2t":
+            return self.regions.masks
+        first = self.regions.first_frame
+        return first / first.sum(dim=-1, keepdim=True).clamp(min=torch.finfo(first.dtype).tiny)
+
+
+@dataclass(frozen=True)
+class LastOfBatch(Request):
+    """Another request, measured on the last ``count`` elements of the batch: the half with text of a guided one."""
+
+    inner: Request
+    count: int
+
+    @classmethod
+    def of(cls, inner: Request, count: int) -> LastOfBatch:
+        """Under the inner request's own name and sites."""
+        return cls(inner.name, inner.sites, inner, count)
+
+    def streams(self) -> tuple[set[Stream], set[Stream]]:
+        """Those of the inner request."""
+        return self.inner.streams()
+
+    def measure(self, call: AttentionCall, layout: TokenLayout) -> Tensor:
+        """The inner statistic."""
+        return self.inner.measure(last_of_batch(call, self.count), layout)
+
+
+def last_of_batch(call: AttentionCall, count: int) -> AttentionCall:
+    """The call for its last ``count`` batch elements (a mask that is shared by the batch stays)."""
+    mask = call.mask if call.mask is None else call.mask[-count:]
+    return AttentionCall(call.query[-count:], call.key[-count:], mask, call.scale)
+
+
+def key_stream(relation: Relation) -> Stream:
+    """The stream of the keys that a relation looks at."""
+    return "text" if relation == "v2t" else "video"
+
+
+def relations_of(layout: TokenLayout) -> tuple[Relation, ...]:
+    """The relations that a kind of site has: both in joint attention, one in self or cross-attention."""
+    if "video" not in layout.queries:
+        return ()
+    return tuple(relation for relation in RELATIONS if key_stream(relation) in layout.keys)
+
+
+def score_requests(
+    regions: TermRegions, sites: Sequence[Site], layout: Mapping[SiteKind, TokenLayout]
+) -> list[AlignmentScores]:
+    """Requests that score every relation at every site that has it, named after the kind of site."""
+    requests = []
+    for kind, of_kind in layout.items():
+        addresses = tuple(site.address for site in sites if site.kind == kind)
+        relations = relations_of(of_kind)
+        if addresses and relations:
+            requests.append(AlignmentScores(kind, addresses, regions, relations))
+    return requests

@@ -1,0 +1,202 @@
+"""Seeing attention: maps of a few clips at the chosen layers, as strips of frames beside the masks.
+
+The clips go through the model once more, observed at the chosen sites and at three steps only, so no map has to be kept
+while the scores are computed. A *word* map shows the mean attention of every video token on a noun's or verb's
+tokens; a *region* map shows where the tokens of an instance's first-frame mask look.
+
+Shape legend: ``b`` clips, ``n`` video tokens, ``r`` terms, ``f th tw`` token frames, height, width, ``p y x`` pixel
+frames, height, width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from interplay.analyze.alignment import LastOfBatch, relations_of
+from interplay.analyze.labels import Labels
+from interplay.analyze.scoring import batch_regions
+from interplay.analyze.source import Case, Source, Watch, batches_of
+from interplay.analyze.strips import Strip, draw_strip
+from interplay.analyze.terms import Kind, Relation, Term, TermRegions
+from interplay.analyze.verdict import VariantVerdict
+from interplay.attention import Mass, Region, Request, RowMap, observe
+from interplay.backbones.base import Backbone
+from interplay.grid.pooling import PoolRule
+from interplay.grid.token_grid import TokenGrid
+
+# Verbs have no region map: their region is the union of two nouns that are shown already.
+_SHOWN: tuple[tuple[str, Kind, Relation], ...] = (
+    ("noun_v2t", "noun", "v2t"),
+    ("verb_v2t", "verb", "v2t"),
+    ("noun_v2v", "noun", "v2v"),
+)
+_MOST_STEPS = 3
+
+
+@dataclass(frozen=True)
+class View:
+    """What is shown of a kind of term: one relation at the layer that its variant puts first."""
+
+    kind: Kind
+    relation: Relation
+    layer: int
+    site: str
+
+    def requests(self, regions: TermRegions) -> list[Request]:
+        """Observations of all terms of a batch; together they make ``b r n`` (see :meth:`maps`)."""
+        if self.relation == "v2v":
+            rows = enumerate(regions.first_frame_regions())
+            return [RowMap(f"{self._name} {k}", (self.site,), region) for k, region in rows]
+        batch, _, tokens = regions.masks.shape
+        everywhere = Region.all_video(batch, tokens, regions.masks.device)
+        return [Mass(self._name, (self.site,), everywhere, regions.word_regions(), "none")]
+
+    def maps(self, requests: Sequence[Request], seen: Mapping[str, Mapping[str, Tensor]]) -> Float[Tensor, "b r n"]:
+        """The observed maps of every term, mean over heads."""
+        values = [seen[request.name][self.site].mean(dim=1).cpu() for request in requests]
+        return torch.stack(values, dim=1) if self.relation == "v2v" else values[0].transpose(1, 2)
+
+    @property
+    def _name(self) -> str:
+        return f"{self.kind} {self.relation}"
+
+
+def views_of(verdicts: Mapping[str, VariantVerdict], backbone: Backbone, grid: TokenGrid) -> list[View]:
+    """The views of every variant that was scored."""
+    layout = backbone.layout(grid, backbone.text_length)
+    views = []
+    for variant, kind, relation in _SHOWN:
+        if variant in verdicts:
+            layer = verdicts[variant].picks[0]
+            sites = [s for s in backbone.sites() if s.layer == layer and relation in relations_of(layout[s.kind])]
+            views.append(View(kind, relation, layer, sites[0].address))
+    return views
+
+
+def choose_cases(cases: Sequence[Case], labels: Labels, count: int) -> list[Case]:
+    """The best success, the worst failure, the second best success and so on; without labels the first cases."""
+    pairs = zip(labels.success, reversed(labels.failure), strict=True)
+    order = [clip_id for pair in pairs for clip_id in pair]
+    by_id = {case.clip.clip_id: case for case in cases}
+    return [by_id[clip_id] for clip_id in (order or by_id)][:count]
+
+
+def shown_steps(num_steps: int) -> tuple[int, ...]:
+    """The first, the middle and the last step."""
+    return tuple(sorted({round(k * (num_steps - 1) / (_MOST_STEPS - 1)) for k in range(_MOST_STEPS)}))
+
+
+@dataclass
+class MapWatch:
+    """A watch that keeps the maps of the views at some steps: ``maps[view]`` is a list along :attr:`seen_steps`."""
+
+    backbone: Backbone
+    regions: TermRegions
+    grid: TokenGrid
+    views: Sequence[View]
+    steps: tuple[int, ...]
+    seen_steps: list[tuple[int, int]] = field(default_factory=list)
+    maps: dict[View, list[Float[Tensor, "b r n"]]] = field(default_factory=dict)
+
+    def __call__(self, step: int, timestep: int, forward: Callable[[], Tensor]) -> Tensor:
+        """One forward, observed if it is one of the steps."""
+        if step not in self.steps:
+            return forward()
+        requests = {view: view.requests(self.regions) for view in self.views}
+        size = len(self.regions.terms)
+        flat = [LastOfBatch.of(request, size) for of_view in requests.values() for request in of_view]
+        layout = self.backbone.layout(self.grid, self.backbone.text_length)
+        with observe(self.backbone, flat, layout) as seen, torch.no_grad():
+            output = forward()
+            for view, of_view in requests.items():
+                self.maps.setdefault(view, []).append(view.maps(of_view, {r.name: seen[r.name] for r in of_view}))
+        self.seen_steps.append((step, timestep))
+        return output
+
+
+def draw_overlays(
+    source: Source,
+    backbone: Backbone,
+    cases: Sequence[Case],
+    verdicts: Mapping[str, VariantVerdict],
+    pool: PoolRule,
+    folder: Path,
+) -> tuple[list[dict[str, Any]], float | None]:
+    """Draw every map of these cases into ``folder``.
+
+    Returns the entries of ``overlays.json``, and for sources that make videos how far the clips that were made now are
+    from the stored ones (mean difference in 8-bit levels): a replay of the very same model gives about 0.
+    """
+    entries: list[dict[str, Any]] = []
+    differences: list[float] = []
+    for batch in batches_of(cases, len(cases) or 1):
+        regions, grid = batch_regions(backbone, batch, pool)
+        watch = MapWatch(backbone, regions, grid, views_of(verdicts, backbone, grid), shown_steps(source.num_steps))
+        differences += _difference(source, backbone, batch, watch)
+        for position, case in enumerate(batch):
+            entries += _draw_case(source, case, position, watch, folder)
+    return entries, float(np.mean(differences)) if differences else None
+
+
+def _difference(source: Source, backbone: Backbone, batch: Sequence[Case], watch: Watch) -> list[float]:
+    latents = source.drive(batch, watch)
+    if latents is None:
+        return []
+    videos = (backbone.decode_video(latents).permute(0, 2, 3, 4, 1).cpu().numpy() + 1.0) * 127.5
+    return [float(np.abs(video - source.frames(case)).mean()) for video, case in zip(videos, batch, strict=True)]
+
+
+def _draw_case(source: Source, case: Case, position: int, watch: MapWatch, folder: Path) -> Iterator[dict[str, Any]]:
+    frames = source.frames(case)
+    for view, maps in watch.maps.items():
+        defined = watch.regions.defined(view.relation)[position]
+        for index, term in enumerate(watch.regions.terms[position]):
+            if term.kind != view.kind or not defined[index]:
+                continue
+            strip = Strip(
+                title=_title(case, view, term),
+                frames=frames,
+                masks=term.track.to_array(),
+                maps=np.stack([step[position, index].reshape(watch.grid.token_shape).numpy() for step in maps]),
+                row_labels=tuple(f"step {step}\nt = {timestep}" for step, timestep in watch.seen_steps),
+                pixel_frames=_middle_frames(watch.grid),
+            )
+            name = f"{case.clip.clip_id}_{view.relation}_{term.label}_layer{view.layer}.png"
+            draw_strip(strip, folder / name)
+            yield _entry(name, case, view, term, watch)
+
+
+def _title(case: Case, view: View, term: Term) -> str:
+    what = "attention on the word" if view.relation == "v2t" else "attention of the first-frame region of"
+    words = f'"{term.words}" ({term.label})' if term.words else term.label
+    return f"{case.clip.clip_id}: {what} {words}, layer {view.layer}, mean over heads"
+
+
+def _entry(name: str, case: Case, view: View, term: Term, watch: MapWatch) -> dict[str, Any]:
+    return {
+        "file": f"overlays/{name}",
+        "clip_id": case.clip.clip_id,
+        "kind": "word" if view.relation == "v2t" else "region",
+        "variant": f"{view.kind}_{view.relation}",
+        "label": term.label,
+        "words": term.words,
+        "layer": view.layer,
+        "site": view.site,
+        "steps": [step for step, _ in watch.seen_steps],
+        "timesteps": [timestep for _, timestep in watch.seen_steps],
+        "title": _title(case, view, term),
+    }
+
+
+def _middle_frames(grid: TokenGrid) -> tuple[int, ...]:
+    """One pixel frame for each token frame."""
+    spans = [grid.pixel_frames_of_token(frame) for frame in range(grid.token_shape[0])]
+    return tuple(span[len(span) // 2] for span in spans)

@@ -1,0 +1,1 @@
+"""The command line: one command per stage, and ``demo``, which runs them all. No logic lives here."""

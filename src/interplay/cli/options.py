@@ -1,0 +1,15 @@
+"""Options that several commands share, written once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Out = Annotated[Path, typer.Option("--out", help="Folder of the artifact to write.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a finished artifact that has other settings.")]
+Seed = Annotated[int, typer.Option("--seed", help="Root of all randomness of this run.")]
+Clips = Annotated[Path, typer.Option("--clips", help="A dataset artifact (from `world make` or `curate`).")]
+BackboneName = Annotated[str, typer.Option("--backbone", help="A shipped tiny backbone, or a pipeline folder.")]
+Threads = Annotated[int, typer.Option("--threads", help="CPU threads for torch.")]

@@ -1,0 +1,67 @@
+"""What a judge is: something that looks at a video and answers questions about it."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from jaxtyping import UInt8
+from numpy import ndarray
+
+from interplay.evaluate.protocol import Answer, Presence, Question
+from interplay.records.masks import MaskTrack
+from interplay.records.video import read_video
+
+
+@dataclass(frozen=True)
+class Media:
+    """A video to judge: its file, and what was known before it was made.
+
+    ``scene`` is the truth of the first frame of a clip of the embedded world. The rest of a clip's truth (motion,
+    contacts, mask tracks) stays out, so that no judge can look it up.
+    """
+
+    clip_id: str
+    path: Path
+    scene: Mapping[str, Any] | None = None
+
+    @cached_property
+    def frames(self) -> UInt8[ndarray, "f h w 3"]:
+        """The decoded video."""
+        return read_video(self.path).frames
+
+    @cached_property
+    def digest(self) -> str:
+        """The content of the file, as sha256."""
+        return hashlib.sha256(self.path.read_bytes()).hexdigest()
+
+
+class Judge(ABC):
+    """Answers questions about videos. Its answers are remembered under what it was shown and who it was."""
+
+    name: str
+
+    @abstractmethod
+    def identity(self, media: Media) -> Mapping[str, Any]:
+        """Everything besides video and question that an answer depends on: version, parameters, given truth (JSON)."""
+
+    @abstractmethod
+    def questions(self, media: Media) -> tuple[Question, ...]:
+        """What this judge would ask about a video; empty when it cannot judge it."""
+
+    @abstractmethod
+    def answer(self, media: Media, questions: Sequence[Question]) -> list[Answer]:
+        """One answer per question, in their order."""
+
+    @abstractmethod
+    def presence(self, media: Media) -> Presence:
+        """What emerged or vanished."""
+
+    @abstractmethod
+    def tracks(self, media: Media) -> Mapping[str, MaskTrack] | None:
+        """Recovered mask tracks by instance id; ``None`` from a judge that does not track."""

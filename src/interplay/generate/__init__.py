@@ -1,0 +1,1 @@
+"""Generation: clips from prompts and first frames, each with a sidecar that reproduces it."""

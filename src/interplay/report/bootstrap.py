@@ -1,0 +1,64 @@
+"""Means of per-clip scores with their 95% intervals, by the percentile bootstrap over clips.
+
+Shapes: n clips, r resamples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+# The outer 2.5% on both sides are left out.
+_PERCENTILES = (2.5, 97.5)
+# Index matrices of at most this many entries at a time, so that thousands of clips fit into little memory.
+_MAX_DRAWN = 1_000_000
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over the ``n_scored`` of ``n`` clips that have a score.
+
+    ``mean`` is ``None`` without a scored clip, ``low`` and ``high`` with fewer than two: one clip has no spread.
+    """
+
+    mean: float | None
+    low: float | None
+    high: float | None
+    n_scored: int
+    n: int
+
+
+def estimate(scores: Sequence[float | None], *, seed: int, resamples: int) -> Estimate:
+    """Mean and interval of the scores that are there."""
+    present = np.array([score for score in scores if score is not None], dtype=np.float64)
+    if present.size == 0:
+        return Estimate(None, None, None, 0, len(scores))
+    low, high = _interval(present, seed, resamples) if present.size > 1 else (None, None)
+    return Estimate(float(present.mean()), low, high, int(present.size), len(scores))
+
+
+def paired_differences(
+    base: Mapping[str, float | None], aligned: Mapping[str, float | None]
+) -> dict[str, float | None]:
+    """``aligned - base`` of every clip that either knows; ``None`` where one of the two has no score."""
+    differences: dict[str, float | None] = {}
+    for clip_id in dict.fromkeys((*base, *aligned)):
+        before, after = base.get(clip_id), aligned.get(clip_id)
+        differences[clip_id] = None if before is None or after is None else after - before
+    return differences
+
+
+def _interval(present: Float[ndarray, " n"], seed: int, resamples: int) -> tuple[float, float]:
+    rng = np.random.default_rng(seed)
+    at_once = max(1, _MAX_DRAWN // present.size)
+    means: list[Float[ndarray, " r"]] = []
+    for start in range(0, resamples, at_once):
+        rows = min(at_once, resamples - start)
+        drawn = rng.integers(present.size, size=(rows, present.size))
+        means.append(present[drawn].mean(axis=1))
+    low, high = np.percentile(np.concatenate(means), _PERCENTILES)
+    return float(low), float(high)

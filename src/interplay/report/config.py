@@ -1,0 +1,27 @@
+"""What a report is made of, apart from the artifacts."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from interplay.core.config import Config
+
+
+class ReportConfig(Config):
+    """How much is shown, and the seed of the intervals.
+
+    ``command`` is the line that reproduces the run, for the reader to copy. ``best``, ``worst`` and ``typical`` count
+    the clips that are shown of each sort. Videos are enlarged by the whole factor that brings them nearest to
+    ``video_width_px``.
+    """
+
+    title: str = "Interplay report"
+    command: str | None = None
+    seed: int = 0
+    resamples: int = Field(default=10_000, ge=100)
+    best: int = Field(default=3, ge=0)
+    worst: int = Field(default=3, ge=0)
+    typical: int = Field(default=3, ge=0)
+    overlays: int = Field(default=24, ge=0)
+    video_width_px: int = Field(default=320, ge=16)
+    strip_frames: int = Field(default=5, ge=1)

@@ -1,0 +1,1 @@
+"""Training: LoRA fine-tuning with alignment losses, and the pretraining of tiny backbones on the world."""

@@ -1,0 +1,103 @@
+"""What a fine-tuning step minimises: the backbone's own objective, alone or with the alignment terms of MATRIX.
+
+Shape legend: ``b`` clips of a batch, ``c f h w`` latent channels, frames, height, width.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from interplay.attention import observe
+from interplay.backbones.base import Backbone
+from interplay.diffusion.training import NoisedBatch, diffusion_loss, noise_batch
+from interplay.methods.matrix.config import MatrixConfig
+from interplay.methods.matrix.requests import MatrixSites, build_batch
+from interplay.methods.matrix.targets import ClipTargets
+from interplay.methods.matrix.terms import MatrixHeads, losses, weighted_total
+from interplay.train.config import TrainConfig
+from interplay.train.dataset import EncodedClips
+
+
+@dataclass(frozen=True)
+class Draw:
+    """The random choices of one step: which clips, how noisy, and whose caption is dropped."""
+
+    rows: Int[Tensor, " b"]
+    dropped: Bool[Tensor, " b"]
+    noised: NoisedBatch
+
+
+class FineTuneLosses(nn.Module):
+    """The plain objective on random clips: what LoRA-only training minimises."""
+
+    def __init__(self, backbone: Backbone, data: EncodedClips, config: TrainConfig) -> None:
+        super().__init__()
+        self.transformer = backbone.transformer
+        self.backbone, self.data, self.config = backbone, data, config
+
+    def forward(self, generator: torch.Generator) -> dict[str, Tensor]:
+        """``loss`` and ``diffusion``, which are the same thing here."""
+        draw = self.draw(generator)
+        diffusion = diffusion_loss(self.predict(draw), draw.noised.target).mean()
+        return {"loss": diffusion, "diffusion": diffusion}
+
+    def draw(self, generator: torch.Generator) -> Draw:
+        """Choose clips, noise and dropped captions. Guidance needs some clips without their caption."""
+        rows = torch.randint(len(self.data), (self.config.batch_size,), generator=generator)
+        dropped = torch.rand(len(rows), generator=generator) < self.config.caption_dropout
+        return Draw(rows, dropped, noise_batch(self.backbone, self.data.latents[rows], generator))
+
+    def predict(self, draw: Draw) -> Float[Tensor, "b c f h w"]:
+        """The model's prediction for the chosen clips."""
+        ids = torch.where(
+            draw.dropped[:, None].to(self.backbone.device), self.data.empty_tokens, self.data.tokens[draw.rows]
+        )
+        with torch.no_grad():
+            text = self.backbone.embed_tokens(ids)
+        return self.backbone.denoise(draw.noised.noisy, draw.noised.timesteps, text, self.data.conditions[draw.rows])
+
+
+class MatrixLosses(FineTuneLosses):
+    """The objective plus SGA and SPA: L = L_DM + lambda_SGA L_SGA + lambda_SPA L_SPA (MATRIX, paper section 5).
+
+    A clip whose caption was dropped has no words to ground: it takes part in SPA and not in SGA. A logged term is the
+    mean over the clips that take part, and 0 where none does.
+    """
+
+    def __init__(self, backbone: Backbone, data: EncodedClips, config: TrainConfig, matrix: MatrixConfig) -> None:
+        super().__init__(backbone, data, config)
+        self.matrix = matrix
+        self.sites = MatrixSites.of(backbone, matrix)
+        self.heads = MatrixHeads(self.sites).to(backbone.device)
+        self.layout = backbone.layout(data.grid, backbone.text_length)
+
+    def forward(self, generator: torch.Generator) -> dict[str, Tensor]:
+        """``loss``, ``diffusion`` and one entry per alignment term."""
+        draw = self.draw(generator)
+        batch = build_batch(
+            self.matrix,
+            self.sites,
+            self._targets(draw),
+            text_length=self.backbone.text_length,
+            device=self.backbone.device,
+        )
+        with observe(self.backbone, batch.requests, self.layout) as seen:
+            prediction = self.predict(draw)
+        terms = losses(self.matrix, self.heads, seen, batch)
+        diffusion = diffusion_loss(prediction, draw.noised.target)
+        total = (diffusion + weighted_total(self.matrix, terms)).mean()
+        means = {name: term.value.sum() / term.present.sum().clamp(min=1) for name, term in terms.items()}
+        return {"loss": total, "diffusion": diffusion.mean(), **means}
+
+    def _targets(self, draw: Draw) -> list[ClipTargets]:
+        pairs = zip(draw.rows.tolist(), draw.dropped.tolist(), strict=True)
+        return [without_words(self.data.targets[row]) if dropped else self.data.targets[row] for row, dropped in pairs]
+
+
+def without_words(targets: ClipTargets) -> ClipTargets:
+    """The same targets for a clip whose caption is not shown."""
+    return replace(targets, entities=tuple(replace(entity, tokens=()) for entity in targets.entities))

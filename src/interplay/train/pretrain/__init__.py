@@ -1,0 +1,1 @@
+"""Pretraining a tiny backbone on the world: autoencoder first, then transformer and text encoder together."""

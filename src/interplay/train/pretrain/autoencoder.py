@@ -1,0 +1,74 @@
+"""Training the video autoencoder: reconstruct crops of world clips, keep the latents at a known scale.
+
+Shape legend: ``b`` batch, ``p y x`` pixel frames, height, width.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from interplay.backbones.base import Backbone
+from interplay.grid.pixels import to_tensor
+from interplay.train.loop import History, LoopConfig, Schedule, Trainer
+from interplay.train.pretrain.config import AutoencoderConfig
+from interplay.world.sampling import render_at
+
+# Clips are rendered on the fly and never repeat; any index below this may be drawn.
+_WORLD_CLIPS = 1 << 30
+_MOVES = 0.2  # a tenth of the range [-1, 1]
+
+
+def train_autoencoder(
+    backbone: Backbone, settings: AutoencoderConfig, folder: Path, *, name: str, seed: int, save_every: int
+) -> History:
+    """One phase: train the backbone's VAE in place (weights become the moving average); returns the logged losses."""
+    schedule = Schedule(settings.steps, settings.learning_rate, settings.learning_rate / 50, warmup=100)
+    loop = LoopConfig(ema_decay=0.995, save_every=save_every)
+    module = AutoencoderLosses(backbone, settings, seed)
+    return Trainer(module, schedule, folder, name=name, seed=seed, loop=loop).run()
+
+
+class AutoencoderLosses(nn.Module):
+    """Absolute reconstruction error of random crops, and the Kullback-Leibler term that fixes the latents' scale."""
+
+    def __init__(self, backbone: Backbone, settings: AutoencoderConfig, seed: int) -> None:
+        super().__init__()
+        self.vae = backbone.vae
+        self.settings, self.seed = settings, seed
+        self.num_frames, self.size_hw = backbone.native_frames, backbone.native_size_hw
+
+    def forward(self, generator: torch.Generator) -> dict[str, Tensor]:
+        """``loss``, ``absolute`` (mean error in pixel units of [-1, 1]) and ``kl`` (nats per pixel value)."""
+        video = self._crops(generator).to(next(self.vae.parameters()).device)
+        posterior = self.vae.encode(video).latent_dist
+        restored = self.vae.decode(posterior.sample(generator=generator)).sample
+        error = (restored - video).abs()
+        weight = 1.0 + self.settings.motion_weight * moving_pixels(video)
+        kl = posterior.kl().sum() / video.numel()
+        loss = (weight * error).mean() / weight.mean() + self.settings.kl_weight * kl * video.shape[1]
+        return {"loss": loss, "absolute": error.mean(), "kl": kl}
+
+    def _crops(self, generator: torch.Generator) -> Float[Tensor, "b 3 p y x"]:
+        length, side = self.settings.crop_frames, self.settings.crop_px
+        crops = []
+        for _ in range(self.settings.batch_size):
+            index = _below(_WORLD_CLIPS, generator)
+            _, rendering = render_at(self.seed, "train", index, self.num_frames, self.size_hw)
+            start = _below(self.num_frames - length + 1, generator)
+            top, left = _below(self.size_hw[0] - side + 1, generator), _below(self.size_hw[1] - side + 1, generator)
+            crops.append(to_tensor(rendering.frames[start : start + length, top : top + side, left : left + side]))
+        return torch.stack(crops)
+
+
+def moving_pixels(video: Float[Tensor, "b 3 p y x"]) -> Float[Tensor, "b 1 1 y x"]:
+    """1 where any channel changes by more than a tenth of the value range over the clip, 0 elsewhere."""
+    span = video.amax(dim=2, keepdim=True) - video.amin(dim=2, keepdim=True)
+    return (span.amax(dim=1, keepdim=True) > _MOVES).to(video.dtype)
+
+
+def _below(limit: int, generator: torch.Generator) -> int:
+    return int(torch.randint(limit, (1,), generator=generator))

@@ -1,0 +1,101 @@
+"""The model card of a pretrained tiny backbone: where its weights come from, in the hub's README format."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from interplay.core.files import atomic_write_text
+from interplay.train.loop import mean_of
+from interplay.train.pretrain.config import AutoencoderConfig, PretrainConfig
+
+MEAN_OVER = 200
+
+_CARD = """---
+license: apache-2.0
+library_name: diffusers
+tags: [video-generation, image-to-video, tiny, interplay]
+---
+# {name}
+
+A tiny instance of the real diffusers classes, trained from scratch on Interplay's embedded world. It loads with the
+stock `{pipeline}.from_pretrained` and exists so that the whole toolkit runs without a GPU or a download.
+
+## How it was made
+```
+{command}
+```
+| | |
+|---|---|
+| seed | {seed} |
+| data | the world's training split, rendered from the seed; held-out compositions were never shown |
+| clip | {num_frames} frames of {height} x {width} pixels |
+| autoencoder | {vae_parameters:,} parameters, {vae_steps} |
+| transformer and text encoder | {parameters:,} parameters, {steps} steps of batch {batch} on {clips} clips |
+| losses | none but the model's own: no mask and no alignment term |
+| weights | moving average (decay {ema}), stored as float16 |
+| trained on | {machine} |
+
+## Losses
+Means over {window} steps.
+
+| part | step | loss |
+|---|---|---|
+{rows}
+"""
+
+
+@dataclass(frozen=True)
+class CardFacts:
+    """What the card tells about the model itself."""
+
+    pipeline: str
+    num_frames: int
+    size_hw: tuple[int, int]
+    vae_parameters: int
+    parameters: int
+
+
+def write_card(
+    path: Path, config: PretrainConfig, facts: CardFacts, histories: Mapping[str, Sequence[Mapping[str, float]]]
+) -> None:
+    """Write the card as ``path``."""
+    rows = [row for part, history in histories.items() for row in _loss_rows(part, history)]
+    text = _CARD.format(
+        name=config.backbone,
+        pipeline=facts.pipeline,
+        command=f"interplay world pretrain --backbone {config.backbone} --seed {config.seed} --out OUT",
+        seed=config.seed,
+        num_frames=facts.num_frames,
+        height=facts.size_hw[0],
+        width=facts.size_hw[1],
+        vae_parameters=facts.vae_parameters,
+        vae_steps=", then ".join(_phase(phase) for phase in (config.autoencoder, config.refinement)),
+        parameters=facts.parameters,
+        steps=config.denoiser.steps,
+        batch=config.denoiser.batch_size,
+        clips=config.denoiser.clips,
+        ema=config.denoiser.ema_decay,
+        machine=f"{platform.machine()}, {torch.get_num_threads()} CPU threads, torch {torch.__version__}",
+        window=MEAN_OVER,
+        rows="\n".join(rows),
+    )
+    atomic_write_text(path, text)
+
+
+def _phase(phase: AutoencoderConfig) -> str:
+    size = f"{phase.crop_frames} x {phase.crop_px} x {phase.crop_px}"
+    return f"{phase.steps} steps of batch {phase.batch_size} on crops of {size} pixels"
+
+
+def _loss_rows(part: str, history: Sequence[Mapping[str, float]]) -> list[str]:
+    """About eight rows from first to last, each the mean of the steps before it."""
+    if not history:
+        return []
+    stride = max(len(history) // 8, 1)
+    ends = sorted({*range(stride, len(history) + 1, stride), len(history)})
+    return [f"| {part} | {end} | {mean_of(history[max(end - MEAN_OVER, 0) : end], 'loss'):.4f} |" for end in ends]

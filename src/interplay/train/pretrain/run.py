@@ -1,0 +1,59 @@
+"""``interplay world pretrain``: an untrained tiny backbone becomes one that knows the world.
+
+Resumable at every stage: the autoencoder's and the denoiser's checkpoints and the latent cache wait in the artifact's
+scratch folder until the pipeline is complete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from interplay.backbones.base import Backbone
+from interplay.backbones.registry import build_tiny
+from interplay.core.artifacts import Artifact, build, scratch
+from interplay.core.files import atomic_write_text
+from interplay.train.loop import mean_of
+from interplay.train.pretrain.autoencoder import train_autoencoder
+from interplay.train.pretrain.card import MEAN_OVER, CardFacts, write_card
+from interplay.train.pretrain.config import PretrainConfig
+from interplay.train.pretrain.denoiser import train_denoiser
+from interplay.train.pretrain.latents import cache_latents, calibrate
+
+
+def run(config: PretrainConfig, out: Path, *, overwrite: bool = False) -> Artifact:
+    """Train ``config.backbone`` from scratch into ``out``, a pipeline folder (kind ``backbone``)."""
+    return build(
+        out, kind="backbone", config=config, inputs={}, make=lambda folder: _train(config, folder), overwrite=overwrite
+    )
+
+
+def _train(config: PretrainConfig, folder: Path) -> Mapping[str, Any]:
+    work = scratch(folder)
+    backbone = build_tiny(config.backbone, config.seed)
+    num_frames, size_hw = backbone.native_frames, backbone.native_size_hw
+    histories = {}
+    for name, settings in (("autoencoder", config.autoencoder), ("refinement", config.refinement)):
+        histories[name] = train_autoencoder(
+            backbone, settings, work, name=name, seed=config.seed, save_every=config.save_every
+        )
+    deviation = calibrate(backbone, num_frames, size_hw, config.seed)
+    cache = cache_latents(backbone, config.denoiser.clips, num_frames, size_hw, config.seed, work)
+    histories["denoiser"] = train_denoiser(backbone, config, cache, work)
+    facts = CardFacts(backbone.pipeline_class, num_frames, size_hw, _size(backbone.vae), _denoiser_size(backbone))
+    backbone.save(folder)
+    write_card(folder / "README.md", config, facts, histories)
+    for name in histories:
+        atomic_write_text(folder / f"{name}.losses.jsonl", (work / f"{name}.losses.jsonl").read_text())
+    return {"latent_standard_deviation": deviation, "final_loss": mean_of(histories["denoiser"][-MEAN_OVER:], "loss")}
+
+
+def _size(module: nn.Module) -> int:
+    return sum(p.numel() for p in module.parameters())
+
+
+def _denoiser_size(backbone: Backbone) -> int:
+    return _size(backbone.transformer) + _size(backbone.text_encoder)

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import pytest
+
+from interplay.analyze.config import AnalyzeConfig
+from interplay.core.errors import InputError
+
+
+@pytest.mark.parametrize(("layers", "expected"), [(42, 10), (8, 3), (30, 7), (2, 2), (60, 14)])
+def test_the_share_of_highly_ranked_layers_is_the_papers(layers, expected):
+    assert AnalyzeConfig(mode="replay").top_k_of(layers) == expected
+
+
+def test_noise_levels():
+    assert AnalyzeConfig(mode="data", backbone="b", timesteps=2).fractions() == (0.75, 0.25)
+    assert AnalyzeConfig(mode="data", backbone="b", timesteps=(0.9, 0.1)).fractions() == (0.9, 0.1)
+    assert len(AnalyzeConfig(mode="data", backbone="b").fractions()) == 4
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"mode": "data"}, "backbone"),
+        ({"mode": "data", "backbone": "b", "timesteps": (1.5,)}, "timesteps"),
+        ({"mode": "data", "backbone": "b", "timesteps": 0}, "timesteps"),
+        ({"mode": "data", "backbone": "b", "success_at_least": 0.5}, "success_at_least"),
+        ({"mode": "replay", "timesteps": 3}, "timesteps"),
+        ({"mode": "replay", "split": "test"}, "split"),
+        ({"mode": "replay", "success_at_least": 0.5}, "thresholds"),
+        ({"mode": "replay", "success_at_least": 0.5, "failure_at_most": 0.5}, "failure_at_most"),
+    ],
+)
+def test_options_that_would_do_nothing_or_contradict_are_refused(settings, named):
+    with pytest.raises(InputError, match=named):
+        AnalyzeConfig(**settings)

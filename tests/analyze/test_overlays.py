@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import torch
+
+from interplay.analyze.labels import Labels
+from interplay.analyze.overlays import MapWatch, View, choose_cases, shown_steps
+from interplay.analyze.scoring import Scorer, batch_regions
+from interplay.analyze.source import Case
+from interplay.analyze.strips import Strip, draw_strip
+from interplay.records.caption import parse_caption
+from interplay.records.video import read_image
+
+
+def test_maps_summed_over_the_masks_are_the_scores(backbone, store):
+    clips = store.select(limit=2)
+    batch = [Case(clip, clip.tracks) for clip in clips]
+    regions, grid = batch_regions(backbone, batch, "max")
+    generator = torch.Generator().manual_seed(2)
+    shape = (4, backbone.vae.config.latent_channels, *grid.latent_shape)
+    latents, condition = (torch.randn(shape, generator=generator) for _ in range(2))
+    text = backbone.encode_text(["", "", *[parse_caption(clip.caption).text for clip in clips]])
+    forward = partial(backbone.denoise, latents, torch.full((4,), 300), text, condition)
+
+    site = backbone.sites()[1]
+    views = [View("noun", "v2t", 1, site.address), View("noun", "v2v", 1, site.address)]
+    watch = MapWatch(backbone, regions, grid, views, steps=(0,))
+    scorer = Scorer(backbone, batch, "max")
+    for observer in (watch, scorer):
+        observer(0, 300, forward)
+    for view in views:
+        (maps,) = watch.maps[view]
+        sums = (maps * regions.masks).sum(dim=-1)
+        for clip, table in enumerate(scorer.tables()):
+            rows = [
+                r["aas"]
+                for r in table.to_pylist()
+                if (r["variant"], r["layer"], r["head"]) == (f"noun_{view.relation}", 1, -1)
+            ]
+            nouns = [term.kind == "noun" for term in regions.terms[clip]]
+            mean = sums[clip][: len(nouns)][torch.tensor(nouns)].mean()
+            np.testing.assert_allclose(rows, mean, rtol=1e-5)
+
+
+def test_a_step_that_is_not_shown_is_not_observed(backbone, store):
+    batch = [Case(clip, clip.tracks) for clip in store.select(limit=1)]
+    regions, grid = batch_regions(backbone, batch, "max")
+    watch = MapWatch(backbone, regions, grid, [], steps=(0, 2))
+    assert watch(1, 500, lambda: torch.ones(1)) == 1
+    assert watch.seen_steps == []
+
+
+def test_shown_steps_are_first_middle_last():
+    assert shown_steps(20) == (0, 10, 19)
+    assert shown_steps(2) == (0, 1)
+    assert shown_steps(1) == (0,)
+
+
+def test_successes_and_failures_are_shown_in_turn(store):
+    cases = [Case(clip, clip.tracks) for clip in store.select(limit=5)]
+    ids = [case.clip.clip_id for case in cases]
+    labels = Labels((ids[4], ids[3]), (ids[1], ids[0]), "rule")
+    assert [case.clip.clip_id for case in choose_cases(cases, labels, 3)] == [ids[4], ids[0], ids[3]]
+    assert choose_cases(cases, Labels((), (), "none"), 2) == cases[:2]
+
+
+def test_a_strip_shows_map_and_outline(tmp_path):
+    masks = np.zeros((5, 16, 24), dtype=bool)
+    masks[:, 4:12, 8:16] = True
+    maps = np.zeros((1, 2, 4, 6), dtype=np.float32)
+    frames = np.full((5, 16, 24, 3), 200, dtype=np.uint8)
+    pictures = []
+    for name, peak in (("flat", 0.0), ("peak", 1.0)):
+        maps[0, 1, 2, 3] = peak
+        draw_strip(Strip("title", frames, masks, maps, ("step 0",), (0, 4)), tmp_path / f"{name}.png")
+        pictures.append(read_image(tmp_path / f"{name}.png").astype(int))
+    green = (pictures[0][..., 1] - pictures[0][..., 0] > 120).sum()
+    assert green > 100  # the outline
+    changed = np.abs(pictures[1] - pictures[0]).sum(axis=-1) > 100
+    assert changed.any()
+    assert not changed[: changed.shape[0] // 3].any()  # the row of frames stays as it is

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from interplay.backbones.registry import build_tiny, load_backbone
+from interplay.core.errors import InputError
+from interplay.train.pretrain.autoencoder import moving_pixels
+from interplay.train.pretrain.config import AutoencoderConfig, DenoiserConfig, PretrainConfig
+from interplay.train.pretrain.latents import cache_latents, calibrate
+from interplay.train.pretrain.run import run
+
+PHASE = AutoencoderConfig(steps=1, batch_size=1, crop_frames=9, learning_rate=1e-3)
+CONFIG = PretrainConfig(
+    autoencoder=PHASE,
+    refinement=PHASE.model_copy(update={"crop_frames": 17, "motion_weight": 4.0}),
+    denoiser=DenoiserConfig(clips=4, steps=2, batch_size=2),
+)
+
+
+def test_a_pretrained_folder_is_a_stock_pipeline_with_a_card(tmp_path: Path) -> None:
+    from diffusers import CogVideoXImageToVideoPipeline
+
+    artifact = run(CONFIG, tmp_path / "tiny")
+    CogVideoXImageToVideoPipeline.from_pretrained(str(artifact.path))
+    card = (artifact.path / "README.md").read_text()
+    assert "interplay world pretrain --backbone tiny-cogvideox --seed 0" in card
+    assert "| denoiser | 2 |" in card
+    latents = load_backbone(str(artifact.path)).encode_video(torch.zeros(1, 3, 17, 48, 80))
+    assert torch.isfinite(latents).all()
+
+
+def test_calibrated_latents_have_unit_scale_and_the_cache_is_read_back(tmp_path: Path) -> None:
+    backbone = build_tiny("tiny-cogvideox", 0)
+    calibrate(backbone, 17, (48, 80), seed=0)
+    made = cache_latents(backbone, 8, 17, (48, 80), 0, tmp_path)
+    assert made.video.shape == (8, 8, 5, 12, 20)
+    assert float(made.video.astype("float32").std()) == pytest.approx(1.0, abs=0.1)
+    stamp = (tmp_path / "latents.video.npy").stat().st_mtime_ns
+    cache_latents(backbone, 8, 17, (48, 80), 0, tmp_path)
+    assert (tmp_path / "latents.video.npy").stat().st_mtime_ns == stamp
+
+
+def test_moving_pixels_are_those_that_change() -> None:
+    video = torch.zeros(1, 3, 4, 2, 2)
+    video[0, 1, 2, 0, 1] = 0.5
+    video[0, 0, 1, 1, 1] = 0.1
+    assert moving_pixels(video)[0, 0, 0].tolist() == [[0.0, 1.0], [0.0, 0.0]]
+
+
+def test_an_unknown_tiny_backbone_is_an_input_error() -> None:
+    with pytest.raises(InputError, match="tiny-cogvideox"):
+        build_tiny("tiny-nothing", 0)
