@@ -3,9 +3,9 @@
 Run: python benchmarks/world_judge.py --clips 200 --faulty 60 --out benchmarks/world_judge.md
 
 *Agreement*: of the ten answers and the two checks of presence of a true clip (all yes, nothing emerges, nothing
-vanishes), how many the judge gives. *Found*: every answer that the fault makes false is "no", and for faults of presence
-at least three quarters of the frames in question carry the flag. *Nothing else*: all answers that the fault leaves true
-are still "yes", and no other frame carries a flag. Faults that a scene has no room for are not planted in it.
+vanishes), how many the judge gives. *Found*: every answer that the fault makes false is "no", and for faults of
+presence at least three quarters of the frames in question carry the flag. *Nothing else*: all answers that the fault
+leaves true are still "yes", and no other frame carries a flag. A fault that a scene has no room for is not planted.
 """
 
 from __future__ import annotations
@@ -123,17 +123,21 @@ def count_fault(tally: Tally, planted: Planted, verdict: Verdict) -> None:
     checks = [(planted.emergent_since, seen.emergent_frames), (planted.vanished_since, seen.vanished_frames)]
     tally.clips += 1
     tally.good += not (planted.denied & yes) and all(flagged(planted, since, frames) for since, frames in checks)
-    early = any(frame < (NUM_FRAMES if since is None else since) for since, frames in checks for frame in frames)
-    tally.unchanged += planted.kept <= yes and not early
+    stray_flags = any(set(frames) - wanted_frames(planted, since) for since, frames in checks)
+    tally.unchanged += planted.kept <= yes and not stray_flags
     tally.answers += len(ALL)
     tally.wrong += sorted(planted.denied & yes)
 
 
 def flagged(planted: Planted, since: int | None, frames: tuple[int, ...]) -> bool:
-    if since is None:
-        return True
-    wanted = set(range(since, NUM_FRAMES)) if planted.lasting else {since}
+    wanted = wanted_frames(planted, since)
     return len(wanted & set(frames)) >= FOUND_SHARE * len(wanted)
+
+
+def wanted_frames(planted: Planted, since: int | None) -> set[int]:
+    if since is None:
+        return set()
+    return set(range(since, NUM_FRAMES)) if planted.lasting else {since}
 
 
 def render_page(

@@ -24,8 +24,8 @@ from interplay.analyze.source import Case, Source, batches_of
 from interplay.analyze.table import join_parts, part_path, read_variant, write_part
 from interplay.analyze.verdict import VariantVerdict, judge_variant, summarise
 from interplay.backbones.base import Backbone
-from interplay.backbones.registry import load_backbone
-from interplay.core.artifacts import Artifact, build, scratch
+from interplay.backbones.registry import backbone_input, load_backbone
+from interplay.core.artifacts import Artifact, External, build, scratch
 from interplay.core.errors import InputError
 from interplay.core.files import write_json
 from interplay.core.progress import Progress
@@ -47,11 +47,14 @@ def run(
     """Analyse clips of the dataset (mode ``data``), or the replay of a generation (mode ``replay``)."""
     replay = _replay_inputs(config, clips, generation, evaluation)
     given = {"clips": clips, "generation": generation, "evaluation": evaluation}
+    inputs: dict[str, Artifact | External] = {name: part for name, part in given.items() if part is not None}
+    if config.backbone is not None:  # a replay's backbone is the generation's, which is an input already
+        inputs["backbone"] = backbone_input(config.backbone)
     return build(
         out,
         kind="analysis",
         config=config,
-        inputs={name: artifact for name, artifact in given.items() if artifact is not None},
+        inputs=inputs,
         make=lambda folder: _analyze(config, clips, replay, folder),
         overwrite=overwrite,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
@@ -10,8 +11,13 @@ from typing import Any
 import torch
 
 from interplay.backbones.base import Backbone
+from interplay.core.artifacts import External
+from interplay.core.config import digest
 from interplay.core.errors import InputError
 from interplay.core.files import read_json
+
+_INDEX = "model_index.json"
+_SAMPLE_BYTES = 1 << 20
 
 # diffusers pipeline class -> adapter with a ``load(folder, device, dtype)``.
 _FAMILIES = {"CogVideoXImageToVideoPipeline": "interplay.backbones.cogvideox.adapter:CogVideoX"}
@@ -38,18 +44,40 @@ def build_tiny(name: str, seed: int) -> Backbone:
     return built
 
 
+def backbone_input(name_or_folder: str) -> External:
+    """The backbone as an input of a stage: other weights are another input, even under the same name."""
+    folder = pipeline_folder(name_or_folder)
+    files = sorted(path for path in folder.rglob("*") if path.suffix in (".json", ".safetensors"))
+    return External(folder, digest([[path.relative_to(folder).as_posix(), _sampled(path)] for path in files]))
+
+
+def _sampled(path: Path) -> str:
+    """Digest of a file's size, head and tail: real checkpoints are too large to read in full at every start."""
+    size = path.stat().st_size
+    with path.open("rb") as stream:
+        head = stream.read(_SAMPLE_BYTES)
+        stream.seek(max(size - _SAMPLE_BYTES, 0))
+        return hashlib.sha256(size.to_bytes(8, "big") + head + stream.read()).hexdigest()
+
+
+def pipeline_folder(name_or_folder: str) -> Path:
+    """The folder of a shipped backbone by name, or the given folder; :class:`InputError` when it is no pipeline."""
+    folder = shipped_folder(name_or_folder) if name_or_folder in _TINY else Path(name_or_folder)
+    if not (folder / _INDEX).is_file():
+        raise InputError(
+            f"is no pipeline folder (it holds no {_INDEX})",
+            where=f"backbone {name_or_folder}",
+            cure=f"name a folder in the diffusers layout or one of {', '.join(_TINY)}",
+        )
+    return folder
+
+
 def load_backbone(
     name_or_folder: str, device: torch.device | None = None, dtype: torch.dtype = torch.float32
 ) -> Backbone:
     """A trained backbone: a shipped tiny one by name, or any pipeline folder in the diffusers layout."""
-    folder = shipped_folder(name_or_folder) if name_or_folder in _TINY else Path(name_or_folder)
-    index = folder / "model_index.json"
-    if not index.is_file():
-        raise InputError(
-            "is no pipeline folder (it holds no model_index.json)",
-            where=f"backbone {name_or_folder}",
-            cure=f"name a folder in the diffusers layout or one of {', '.join(_TINY)}",
-        )
+    folder = pipeline_folder(name_or_folder)
+    index = folder / _INDEX
     pipeline_class = str(read_json(index).get("_class_name"))
     if pipeline_class not in _FAMILIES:
         raise InputError(

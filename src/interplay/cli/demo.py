@@ -39,6 +39,7 @@ class _Plan:
     analysis: AnalyzeConfig
     recipe: TrainConfig
     title: str
+    notes: tuple[str, ...] = ()
 
 
 def demo(
@@ -103,6 +104,10 @@ def _real_plan(seed: int) -> _Plan:
         analysis=AnalyzeConfig(mode="data", backbone=BACKBONE, seed=seed),
         recipe=_recipe(f"seed={seed}", f"steps={REAL_STEPS}", f"batch_size={REAL_BATCH}", "warmup_steps=5"),
         title="Interplay demo: a real clip",
+        notes=(
+            f"{BACKBONE} knows the embedded world alone, so what it makes of real pixels is texture. This page shows "
+            "that every stage takes real media; a backbone trained on real video gives pictures.",
+        ),
     )
 
 
@@ -131,7 +136,7 @@ def _chain(plan: _Plan, clips: Artifact, out: Path, seed: int, command: str, ove
     aligned_scores = evaluate.run(plan.judge, clips, aligned, out / "aligned-scores", overwrite=overwrite)
     _say(8, "report")
     inputs = ReportInputs(clips, base, base_scores, analysis, training, aligned, aligned_scores)
-    config = ReportConfig(title=plan.title, command=command, seed=seed)
+    config = ReportConfig(title=plan.title, command=command, notes=plan.notes, seed=seed)
     return report.run(config, inputs, out / "report", overwrite=overwrite).path / report.PAGE
 
 

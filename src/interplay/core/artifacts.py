@@ -16,6 +16,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
@@ -64,6 +65,14 @@ class Artifact:
         return Path(os.path.normpath(self.path.absolute() / self.manifest["inputs"][name]["path"]))
 
 
+@dataclass(frozen=True)
+class External:
+    """An input that no stage made (a model's folder): ``identity`` is a digest of what is in it."""
+
+    path: Path
+    identity: str
+
+
 def scratch(folder: Path) -> Path:
     """The place inside a folder under construction for what helps to resume and is dropped at the end."""
     place = folder / SCRATCH
@@ -105,7 +114,7 @@ def build(
     *,
     kind: str,
     config: Config | Mapping[str, Any],
-    inputs: Mapping[str, Artifact],
+    inputs: Mapping[str, Artifact | External],
     make: Callable[[Path], Mapping[str, Any]],
     overwrite: bool = False,
 ) -> Artifact:
@@ -125,7 +134,8 @@ def build(
             _say(f"{out}: already there, made from the same config and inputs")
             return finished
         partial = _prepare_partial(out, identity)
-        summary = make(partial)
+        with _dropped_if_still_empty(partial):
+            summary = make(partial)
         _write_manifest(partial, out, kind, identity, config, inputs, summary)
         _publish(partial, out)
     return open_artifact(out, kind)
@@ -192,6 +202,17 @@ def _prepare_partial(out: Path, identity: str) -> Path:
     return partial
 
 
+@contextmanager
+def _dropped_if_still_empty(partial: Path) -> Iterator[None]:
+    """When an error ends the work before it wrote a single file, nothing is left that a next run could go on from."""
+    try:
+        yield
+    except InputError:
+        if [path.name for path in partial.rglob("*") if path.is_file()] == ["identity.json"]:
+            _clear(partial)
+        raise
+
+
 def _clear(partial: Path) -> None:
     # The mark goes last: a folder that was half cleared when we died is still known as ours.
     for entry in partial.iterdir():
@@ -210,7 +231,7 @@ def _write_manifest(
     kind: str,
     identity: str,
     config: Config | Mapping[str, Any],
-    inputs: Mapping[str, Artifact],
+    inputs: Mapping[str, Artifact | External],
     summary: Mapping[str, Any],
 ) -> None:
     manifest = {

@@ -121,7 +121,8 @@ def _split_override(override: str) -> tuple[str, Any]:
 def _explain(
     error: ValidationError, path: Path, model: type[Config], data: Mapping[str, Any], overrides: Sequence[str]
 ) -> InputError:
-    first, *others = error.errors(include_url=False)
+    # A key that does not exist explains why another one is missing, so it is told first.
+    first, *others = sorted(error.errors(include_url=False), key=lambda detail: detail["type"] != "extra_forbidden")
     key = ".".join(_path_in_data(first["loc"], data, model))
     more = f" (and {len(others)} more)" if others else ""
     problem, cure = _problem_and_cure(first, key, model)

@@ -90,8 +90,14 @@ def exclusive(lock_path: Path, *, owner: Path) -> Iterator[None]:
     The lock is the kernel's (``flock``), so it ends with its process however that dies. The file is removed on the
     way out.
     """
-    lock_path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = _acquire(lock_path, owner)
+    try:
+        lock_path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = _acquire(lock_path, owner)
+    except OSError as error:
+        if error.errno in FULL_DISK_ERRNOS:
+            raise
+        cure = "choose a folder that you may write to"
+        raise InputError(f"cannot be written ({error.strerror})", where=owner, cure=cure) from error
     try:
         yield
     finally:

@@ -21,6 +21,7 @@ from interplay.core.errors import InputError
 from interplay.curate.config import CurateConfig
 from interplay.curate.words import ARTICLES, NOT_A_PRODUCT, PARTICLES, PERSONS, PHRASE_ENDS, VERB_FORMS
 from interplay.records.caption import Caption, parse_caption
+from interplay.records.check import check_binding
 
 PERSON_ID, PRODUCT_ID = "id1", "id2"
 
@@ -55,6 +56,7 @@ def bind(prompt: str, clip_id: str, config: CurateConfig, *, where: str) -> Bind
 def _clause(markup: str, where: str) -> str:
     """``a <id1> woman </id1> <verb> holds </verb> a <id2> gray sweater </id2>`` from a longer caption."""
     caption = parse_caption(markup, where=where)
+    check_binding(caption.instance_ids, (PERSON_ID, PRODUCT_ID), where=where)
     if PERSON_ID not in caption.labels or PRODUCT_ID not in caption.labels or not caption.verb_labels:
         cure = f"mark <{PERSON_ID}>, <verb> and <{PRODUCT_ID}>, or keep the full caption"
         raise InputError("the caption cannot be cut to its clause", where=where, cure=cure)

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 
 from interplay.backbones.base import Backbone
-from interplay.backbones.registry import load_backbone
-from interplay.core.artifacts import Artifact, build
+from interplay.backbones.registry import backbone_input, load_backbone
+from interplay.core.artifacts import Artifact, External, build
 from interplay.core.files import write_json
 from interplay.core.progress import Progress
 from interplay.core.seeds import derive_seed
@@ -33,7 +33,8 @@ def run(
     config: GenerateConfig, clips: Artifact, out: Path, *, training: Artifact | None = None, overwrite: bool = False
 ) -> Artifact:
     """Generate the chosen clips with the backbone, and with the LoRA of ``training`` where one is given."""
-    inputs = {"clips": clips} | ({"training": training} if training else {})
+    given: dict[str, Artifact | External] = {"clips": clips, "backbone": backbone_input(config.backbone)}
+    inputs = given | ({"training": training} if training else {})
     return build(
         out,
         kind="generation",

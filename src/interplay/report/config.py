@@ -10,13 +10,15 @@ from interplay.core.config import Config
 class ReportConfig(Config):
     """How much is shown, and the seed of the intervals.
 
-    ``command`` is the line that reproduces the run, for the reader to copy. ``best``, ``worst`` and ``typical`` count
+    ``command`` is the line that reproduces the run, for the reader to copy; ``notes`` are sentences that stand
+    under the verdict. ``best``, ``worst`` and ``typical`` count
     the clips that are shown of each sort. Videos are enlarged by the whole factor that brings them nearest to
     ``video_width_px``.
     """
 
     title: str = "Interplay report"
     command: str | None = None
+    notes: tuple[str, ...] = ()
     seed: int = 0
     resamples: int = Field(default=10_000, ge=100)
     best: int = Field(default=3, ge=0)

@@ -15,8 +15,8 @@ from typing import Any
 import torch
 
 from interplay.backbones.base import Backbone, Site
-from interplay.backbones.registry import load_backbone
-from interplay.core.artifacts import Artifact, build, scratch
+from interplay.backbones.registry import backbone_input, load_backbone
+from interplay.core.artifacts import Artifact, External, build, scratch
 from interplay.core.config import dump_recipe
 from interplay.core.errors import InputError
 from interplay.core.files import atomic_write_text, read_json
@@ -37,7 +37,8 @@ def run(
 ) -> Artifact:
     """Train on the clips of a dataset. Layers that the recipe leaves open are those that ``analysis`` chose."""
     resolved = with_chosen_layers(config, analysis)
-    inputs = {"clips": clips} | ({"analysis": analysis} if analysis else {})
+    given: dict[str, Artifact | External] = {"clips": clips, "backbone": backbone_input(config.backbone)}
+    inputs = given | ({"analysis": analysis} if analysis else {})
     return build(
         out,
         kind="training",

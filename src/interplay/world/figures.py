@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from interplay.world.canvas import Canvas
-from interplay.world.palette import EYE, HAIR, INSTANCE_COLOURS, RGB, SKIN, TROUSERS
+from interplay.world.palette import EYE, HAIR, INSTANCE_COLOURS, RGB, SKIN, TROUSERS, darker, lighter
 from interplay.world.scene import THING_SIZE, Member
 from interplay.world.staging import SHOULDER_X, SHOULDER_Y, PersonPose, ThingPose
 
@@ -35,7 +35,7 @@ def draw_person(canvas: Canvas, member: Member, pose: PersonPose, owner: int) ->
     canvas.capsule(pose.x - 0.05, ones * (HEAD_Y + 0.075), pose.x + 0.05, ones * (HEAD_Y + 0.075), 0.032, HAIR, owner)
     canvas.circle(pose.x + pose.facing * 0.05, ones * (HEAD_Y + 0.005), 0.02, EYE, owner)
     for side in (0, 1):
-        _draw_arm(canvas, pose, side, _darker(colour), owner)
+        _draw_arm(canvas, pose, side, darker(colour), owner)
 
 
 def _draw_legs(canvas: Canvas, pose: PersonPose, owner: int) -> None:
@@ -68,22 +68,12 @@ def draw_thing(canvas: Canvas, member: Member, pose: ThingPose, owner: int) -> N
     half = THING_SIZE / 2
     if member.kind == "ball":
         canvas.circle(pose.x, pose.y + half, half, colour, owner)
-        canvas.circle(pose.x - 0.03, pose.y + half + 0.03, 0.02, _lighter(colour), owner)
+        canvas.circle(pose.x - 0.03, pose.y + half + 0.03, 0.02, lighter(colour), owner)
     elif member.kind == "box":
         canvas.trapezoid(pose.x, pose.y, half, half, THING_SIZE, colour, owner)
-        canvas.trapezoid(pose.x, pose.y + THING_SIZE * 0.78, half, half, THING_SIZE * 0.22, _darker(colour), owner)
+        canvas.trapezoid(pose.x, pose.y + THING_SIZE * 0.78, half, half, THING_SIZE * 0.22, darker(colour), owner)
     else:
         canvas.trapezoid(pose.x, pose.y, half * 0.6, half, THING_SIZE, colour, owner)
         canvas.trapezoid(
-            pose.x, pose.y + THING_SIZE * 0.84, half, half * 1.05, THING_SIZE * 0.16, _lighter(colour), owner
+            pose.x, pose.y + THING_SIZE * 0.84, half, half * 1.05, THING_SIZE * 0.16, lighter(colour), owner
         )
-
-
-def _darker(colour: RGB) -> RGB:
-    red, green, blue = (round(0.78 * c) for c in colour)
-    return red, green, blue
-
-
-def _lighter(colour: RGB) -> RGB:
-    red, green, blue = (round(c + 0.35 * (255 - c)) for c in colour)
-    return red, green, blue

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
 from interplay.core.artifacts import Artifact, build
 from interplay.core.config import Config
 from interplay.core.progress import Progress
@@ -25,10 +27,10 @@ class WorldConfig(Config):
     """How many clips of each split, and their geometry. ``seed`` is the root of every scene."""
 
     seed: int = 0
-    train: int = 0
-    test: int = 0
-    heldout: int = 0
-    num_frames: int = 17
+    train: int = Field(0, ge=0)
+    test: int = Field(0, ge=0)
+    heldout: int = Field(0, ge=0)
+    num_frames: int = Field(17, ge=2)
     size_hw: tuple[int, int] = (48, 80)
     fps: float = 8.0
 

@@ -30,3 +30,15 @@ BACKGROUNDS: tuple[tuple[RGB, RGB], ...] = (
     ((222, 230, 236), (160, 168, 152)),
     ((240, 230, 220), (184, 172, 164)),
 )
+
+
+def darker(colour: RGB) -> RGB:
+    """The shade of sleeves and lids."""
+    red, green, blue = (round(0.78 * c) for c in colour)
+    return red, green, blue
+
+
+def lighter(colour: RGB) -> RGB:
+    """The tint of highlights and rims."""
+    red, green, blue = (round(c + 0.35 * (255 - c)) for c in colour)
+    return red, green, blue
