@@ -74,7 +74,7 @@ def test_the_total_is_the_paper_formula(backbone_folder: str, clips: Artifact) -
     sga = values["sga_subject"] + values["sga_object"] + values["sga_verb"]
     spa = values["spa_subject"] + values["spa_object"]
     expected = values["diffusion"] + MATRIX.lambda_sga * sga + MATRIX.lambda_spa * spa
-    assert float(values["loss"]) == pytest.approx(float(expected), rel=1e-5)
+    assert values["loss"].item() == pytest.approx(expected.item(), rel=1e-5)
 
 
 def test_alignment_does_not_change_the_plain_objective(backbone_folder: str, clips: Artifact) -> None:

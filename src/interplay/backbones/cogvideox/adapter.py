@@ -168,10 +168,13 @@ class CogVideoX(Backbone):
     def save_lora(self, folder: Path) -> None:
         from peft import get_peft_model_state_dict
 
+        settings = self.transformer.peft_config["default"].to_dict()
+        # Sets have another order in every process; sorted, the same weights give the same file.
+        settings = {key: sorted(value) if isinstance(value, set) else value for key, value in settings.items()}
         self.pipeline.save_lora_weights(
             str(folder),
             transformer_lora_layers=get_peft_model_state_dict(self.transformer),
-            transformer_lora_adapter_metadata=self.transformer.peft_config["default"].to_dict(),
+            transformer_lora_adapter_metadata=settings,
         )
 
     def load_lora(self, folder: Path) -> None:

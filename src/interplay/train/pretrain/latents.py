@@ -36,7 +36,8 @@ class LatentCache:
 def calibrate(backbone: Backbone, num_frames: int, size_hw: tuple[int, int], seed: int) -> float:
     """Set the latent scale from the standard deviation of raw latents over some training clips; returns it."""
     backbone.set_latent_scale(1.0)
-    latents = [_encode(backbone, [i], num_frames, size_hw, seed)[0] for i in range(_CALIBRATION_CLIPS)]
+    batches = [list(range(start, start + _BATCH)) for start in range(0, _CALIBRATION_CLIPS, _BATCH)]
+    latents = [_encode(backbone, batch, num_frames, size_hw, seed)[0] for batch in batches]
     deviation = float(np.std(np.concatenate(latents)))
     backbone.set_latent_scale(deviation)
     return deviation

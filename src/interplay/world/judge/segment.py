@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Int8, UInt8
 from numpy import ndarray
 
-from interplay.world.palette import BACKGROUNDS, EYE, HAIR, INSTANCE_COLOURS, RGB, SKIN, TROUSERS
+from interplay.world.palette import BACKGROUNDS, EYE, HAIR, INSTANCE_COLOURS, RGB, SKIN, TROUSERS, darker, lighter
 
 COLOURS: tuple[str, ...] = tuple(INSTANCE_COLOURS)
 # Classes of pixels: 0 ... 5 are the instance colours in the palette's order.
@@ -22,8 +22,6 @@ SKIN_CLASS, HAIR_CLASS, TROUSERS_CLASS = len(COLOURS), len(COLOURS) + 1, len(COL
 BACKGROUND = -1
 # Colours are looked up at 5 bits per channel: finer than the distance between any two names.
 _BITS = 5
-# How much figures darken and lighten an instance colour (interplay.world.figures).
-_DARKER, _LIGHTER = 0.78, 0.35
 
 # Rows above which a frame is shrunk before it is judged; nothing the judge asks needs more.
 _WORKING_HEIGHT = 48
@@ -68,18 +66,6 @@ def _table(background: int) -> Int8[ndarray, "r g b"]:
 def _prototypes(background: int) -> Iterator[tuple[int, RGB]]:
     for index, name in enumerate(COLOURS):
         colour = INSTANCE_COLOURS[name]
-        yield from ((index, shade) for shade in _shades(colour))
+        yield from ((index, shade) for shade in (colour, darker(colour), lighter(colour)))
     yield from ((SKIN_CLASS, SKIN), (HAIR_CLASS, HAIR), (HAIR_CLASS, EYE), (TROUSERS_CLASS, TROUSERS))
     yield from ((BACKGROUND, colour) for colour in BACKGROUNDS[background])
-
-
-def _shades(colour: RGB) -> Iterator[RGB]:
-    """The shades in which figures are drawn: plain, darker (arms, lids) and lighter (rims, highlights)."""
-    yield colour
-    yield _rgb(_DARKER * channel for channel in colour)
-    yield _rgb(channel + _LIGHTER * (255 - channel) for channel in colour)
-
-
-def _rgb(channels: Iterator[float]) -> RGB:
-    red, green, blue = (round(channel) for channel in channels)
-    return red, green, blue
