@@ -20,6 +20,7 @@ from interplay.backbones.base import Backbone, Objective, Sampler, Site, SiteKin
 from interplay.backbones.cogvideox.layout import joint_layout
 from interplay.backbones.cogvideox.sampler import DPMSampler
 from interplay.backbones.cogvideox.sites import joint_sites
+from interplay.backbones.quiet import quiet
 from interplay.core.errors import InputError
 from interplay.grid.token_grid import TokenGrid
 from interplay.records.caption import Tokenizer
@@ -56,7 +57,8 @@ class CogVideoX(Backbone):
         """Load a pipeline folder (or hub name) through the stock pipeline class."""
         from diffusers import CogVideoXImageToVideoPipeline
 
-        pipeline = CogVideoXImageToVideoPipeline.from_pretrained(str(folder), dtype=dtype)
+        with quiet():
+            pipeline = CogVideoXImageToVideoPipeline.from_pretrained(str(folder), dtype=dtype)
         pipeline.transformer.eval()
         return cls(pipeline.to(device), str(folder))
 
@@ -136,8 +138,9 @@ class CogVideoX(Backbone):
     def save(self, folder: Path) -> None:
         # Stored as float16, half the size. Memory then holds the rounded weights too: what is stored is what runs.
         dtype = self.dtype
-        self.pipeline.to(dtype=torch.float16).save_pretrained(str(folder), safe_serialization=True)
-        self.pipeline.to(dtype=dtype)
+        with quiet():
+            self.pipeline.to(dtype=torch.float16).save_pretrained(str(folder), safe_serialization=True)
+            self.pipeline.to(dtype=dtype)
 
     def denoise(
         self,
