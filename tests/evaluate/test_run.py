@@ -9,7 +9,6 @@ import pytest
 from interplay.core.artifacts import build, open_artifact
 from interplay.core.errors import InputError
 from interplay.core.files import read_json, write_json
-from interplay.evaluate.compare import compare
 from interplay.evaluate.config import EvaluateConfig
 from interplay.evaluate.judges.world import WorldJudge
 from interplay.evaluate.run import run
@@ -147,21 +146,6 @@ def test_an_index_without_clips_is_named(clips, tmp_path):
     generation = build(tmp_path / "generation", kind="generation", config={}, inputs={"clips": clips}, make=make)
     with pytest.raises(InputError, match=r"index\.json: is no index of generated videos"):
         run(QUICK, clips, generation, tmp_path / "scores")
-
-
-def test_two_models_are_compared_clip_by_clip(clips, generate, tmp_path):
-    bad = run(QUICK, clips, generate(frozen, "bad"), tmp_path / "bad-scores")
-    good = run(QUICK, clips, generate(same, "good"), tmp_path / "good-scores")
-    difference = compare(bad, good, resamples=100)["if"]
-    assert difference.mean == pytest.approx(11 / 12)
-    assert difference.low == pytest.approx(11 / 12)
-    assert (difference.n_scored, difference.n) == (5, 5)
-    unjudged = run(EvaluateConfig(judge="none"), clips, generate(same, "same"), tmp_path / "unjudged")
-    with pytest.raises(InputError, match="same judge"):
-        compare(good, unjudged)
-    some = run(EvaluateConfig(resamples=100, limit=2), clips, None, tmp_path / "some")
-    with pytest.raises(InputError, match="does not score the clips"):
-        compare(good, some)
 
 
 def test_the_artifact_is_an_evaluation(clips, tmp_path):

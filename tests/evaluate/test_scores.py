@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from interplay.evaluate.bootstrap import estimate
+from interplay.core.estimates import estimate
 from interplay.evaluate.protocol import Answer, Presence, Question, State, judged_frames
 from interplay.evaluate.scores import ClipScore, count_answers, score_clip, spi, summarize, summarize_groups
 

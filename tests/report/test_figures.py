@@ -6,8 +6,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from interplay.core.estimates import Estimate
 from interplay.report.absent import Absent
-from interplay.report.bootstrap import Estimate
 from interplay.report.figures import svg
 from interplay.report.figures.curves import curve_figure, thinned
 from interplay.report.figures.heat import colour, heat_figure

@@ -1,5 +1,5 @@
 """Stage evaluate: generated videos -> answers in a ledger -> KISA, SGI, SPI and IF, with n scored of n.
 
 ``protocol`` holds questions and answers, ``judges`` who answers them, ``ledger`` what was answered, ``scores`` the
-formulas, ``compare`` two evaluations of the same clips, and ``run`` the stage.
+formulas, and ``run`` the stage.
 """

@@ -16,8 +16,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from interplay.core.estimates import estimate
 from interplay.core.seeds import derive_seed
-from interplay.evaluate.bootstrap import estimate
 from interplay.evaluate.protocol import KISA_QUESTIONS, SGI_QUESTIONS, YES, Answer, Presence, Question, State
 
 SPI_LAMBDA = 5.0

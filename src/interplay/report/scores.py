@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from interplay.core.artifacts import Artifact
+from interplay.core.estimates import Estimate, estimate, paired_differences
 from interplay.core.files import read_json
 from interplay.core.seeds import derive_seed
 from interplay.report.absent import Absent
-from interplay.report.bootstrap import Estimate, estimate, paired_differences
 from interplay.report.config import ReportConfig
 from interplay.report.numbers import count, signed
 from interplay.report.reading import field, member

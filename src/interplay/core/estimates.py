@@ -1,12 +1,13 @@
 """Means of per-clip scores with their 95% intervals, by the percentile bootstrap over clips.
 
-Shapes: n clips, r resamples.
+Here, below all stages, because more than one of them states a mean and all shall state it alike.
+Shape legend: ``n`` clips, ``r`` resamples.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from jaxtyping import Float
@@ -30,6 +31,10 @@ class Estimate:
     high: float | None
     n_scored: int
     n: int
+
+    def to_json(self) -> dict[str, float | int | None]:
+        """As plain JSON values."""
+        return asdict(self)
 
 
 def estimate(scores: Sequence[float | None], *, seed: int, resamples: int) -> Estimate:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from interplay.report.bootstrap import estimate, paired_differences
+from interplay.core.estimates import estimate, paired_differences
 
 
 def test_the_mean_leaves_out_what_is_not_scored():
