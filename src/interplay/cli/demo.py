@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from interplay.cli.options import Overwrite, Seed, Threads
+from interplay.cli.options import Overwrite, Seed, Threads, use_threads
 from interplay.core.artifacts import Artifact
 
 if TYPE_CHECKING:
@@ -46,16 +46,14 @@ def demo(
     out: Annotated[Path, typer.Option("--out", help="Folder for all artifacts of the demo.")] = Path("runs/demo"),
     data: Annotated[Path | None, typer.Option("--data", help="Real media: a CoInteract training folder.")] = None,
     seed: Seed = 0,
-    threads: Threads = 2,
+    threads: Threads = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Run the main job and print the report's path.
 
     Example: interplay demo --out runs/demo
     """
-    import torch
-
-    torch.set_num_threads(threads)
+    use_threads(threads)
     _say(1, "clips: the embedded world with exact truth" if data is None else f"clips: mask tracks from {data}")
     clips = _world_clips(out, seed, overwrite) if data is None else _real_clips(out, data, overwrite)
     plan = _world_plan(seed) if data is None else _real_plan(seed)

@@ -12,4 +12,12 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a finished
 Seed = Annotated[int, typer.Option("--seed", help="Root of all randomness of this run.")]
 Clips = Annotated[Path, typer.Option("--clips", help="A dataset artifact (from `world make` or `curate`).")]
 BackboneName = Annotated[str, typer.Option("--backbone", help="A shipped tiny backbone, or a pipeline folder.")]
-Threads = Annotated[int, typer.Option("--threads", help="CPU threads for torch.")]
+Threads = Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads; default: torch's own choice.")]
+
+
+def use_threads(threads: int | None) -> None:
+    """Let torch compute on so many CPU threads; ``None`` leaves it as it is."""
+    import torch
+
+    if threads is not None:
+        torch.set_num_threads(threads)

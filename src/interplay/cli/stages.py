@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from interplay.cli.options import BackboneName, Clips, Out, Overwrite, Seed, Threads
+from interplay.cli.options import BackboneName, Clips, Out, Overwrite, Seed, Threads, use_threads
 from interplay.core.artifacts import Artifact, open_artifact
 
 Analysis = Annotated[Path | None, typer.Option("--analysis", help="An analysis artifact: it chooses the layers.")]
@@ -45,7 +45,7 @@ def analyze(
     evaluation: Evaluation = None,
     limit: Annotated[int | None, typer.Option(help="At most so many clips.")] = None,
     seed: Seed = 0,
-    threads: Threads = 2,
+    threads: Threads = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Find the layers that carry the interactions: alignment scores of words and regions per layer and step.
@@ -54,12 +54,10 @@ def analyze(
 
     Example: interplay analyze --clips runs/clips --backbone tiny-cogvideox --out runs/analysis
     """
-    import torch
-
     from interplay.analyze.config import AnalyzeConfig
     from interplay.analyze.run import run
 
-    torch.set_num_threads(threads)
+    use_threads(threads)
     mode = "data" if generation is None and evaluation is None else "replay"
     config = AnalyzeConfig(mode=mode, backbone=backbone, limit=limit, seed=seed)
     artifact = run(
@@ -80,21 +78,19 @@ def train(
     analysis: Analysis = None,
     overrides: Annotated[list[str] | None, typer.Option("--set", help="Override a field: --set a.b=c.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Overrides the recipe's seed.")] = None,
-    threads: Threads = 2,
+    threads: Threads = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Train a LoRA from a recipe; killed at any step, the same command goes on.
 
     Example: interplay train matrix-tiny-cogvideox --clips runs/clips --analysis runs/analysis --out runs/training
     """
-    import torch
-
     from interplay.core.config import load_recipe
     from interplay.recipes import recipe_path
     from interplay.train.config import TrainConfig
     from interplay.train.run import run
 
-    torch.set_num_threads(threads)
+    use_threads(threads)
     seeded = [*(overrides or []), *([] if seed is None else [f"seed={seed}"])]
     config = load_recipe(recipe_path(recipe), TrainConfig, seeded)
     artifact = run(
@@ -114,19 +110,17 @@ def generate(
     guidance: Annotated[float, typer.Option(help="Classifier-free guidance scale; 1 switches it off.")] = 2.0,
     seed: Seed = 0,
     batch_size: Annotated[int, typer.Option(help="Clips per forward.")] = 8,
-    threads: Threads = 2,
+    threads: Threads = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Generate the dataset's clips again from their first frame and caption.
 
     Example: interplay generate --clips runs/clips --backbone tiny-cogvideox --split test --out runs/base
     """
-    import torch
-
     from interplay.generate.config import GenerateConfig
     from interplay.generate.run import run
 
-    torch.set_num_threads(threads)
+    use_threads(threads)
     config = GenerateConfig(
         backbone=backbone,
         splits=tuple(splits or ()),

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from interplay.cli.options import Out, Overwrite, Seed, Threads
+from interplay.cli.options import Out, Overwrite, Seed, Threads, use_threads
 
 app = typer.Typer(help="The embedded interaction world.", no_args_is_help=True)
 
@@ -35,18 +35,16 @@ def pretrain(
     out: Out,
     backbone: Annotated[str, typer.Option(help="Which tiny backbone to train.")] = "tiny-cogvideox",
     seed: Seed = 0,
-    threads: Threads = 2,
+    threads: Threads = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Train a tiny backbone from scratch on the world; killed at any point, the same command goes on.
 
     Example: interplay world pretrain --backbone tiny-cogvideox --out runs/tiny-cogvideox
     """
-    import torch
-
     from interplay.train.pretrain.config import PretrainConfig
     from interplay.train.pretrain.run import run
 
-    torch.set_num_threads(threads)
+    use_threads(threads)
     artifact = run(PretrainConfig(backbone=backbone, seed=seed), out, overwrite=overwrite)
     print(artifact.path)
