@@ -11,7 +11,7 @@ import torch
 
 from interplay.core.files import atomic_write_text
 from interplay.train.loop import mean_of
-from interplay.train.pretrain.config import AutoencoderConfig, PretrainConfig
+from interplay.train.pretrain.config import AutoencoderConfig, DenoiserConfig, PretrainConfig
 
 MEAN_OVER = 200
 
@@ -35,7 +35,7 @@ stock `{pipeline}.from_pretrained` and exists so that the whole toolkit runs wit
 | data | the world's training split, rendered from the seed; held-out compositions were never shown |
 | clip | {num_frames} frames of {height} x {width} pixels |
 | autoencoder | {vae_parameters:,} parameters, {vae_steps} |
-| transformer and text encoder | {parameters:,} parameters, {steps} steps of batch {batch} on {clips} clips |
+| transformer and text encoder | {parameters:,} parameters, {steps}, on {clips} clips |
 | losses | none but the model's own: no mask and no alignment term |
 | weights | moving average (decay {ema}), stored as float16 |
 | trained on | {machine} |
@@ -76,9 +76,8 @@ def write_card(
         vae_parameters=facts.vae_parameters,
         vae_steps=", then ".join(_phase(phase) for phase in (config.autoencoder, config.refinement)),
         parameters=facts.parameters,
-        steps=config.denoiser.steps,
-        batch=config.denoiser.batch_size,
-        clips=config.denoiser.clips,
+        steps=", then ".join(_denoiser_phase(phase) for phase in (config.denoiser, config.restart)),
+        clips=config.clips,
         ema=config.denoiser.ema_decay,
         machine=f"{platform.machine()}, {torch.get_num_threads()} CPU threads, torch {torch.__version__}",
         window=MEAN_OVER,
@@ -90,6 +89,10 @@ def write_card(
 def _phase(phase: AutoencoderConfig) -> str:
     size = f"{phase.crop_frames} x {phase.crop_px} x {phase.crop_px}"
     return f"{phase.steps} steps of batch {phase.batch_size} on crops of {size} pixels"
+
+
+def _denoiser_phase(phase: DenoiserConfig) -> str:
+    return f"{phase.steps} steps of batch {phase.batch_size} from learning rate {phase.learning_rate:g}"
 
 
 def _loss_rows(part: str, history: Sequence[Mapping[str, float]]) -> list[str]:

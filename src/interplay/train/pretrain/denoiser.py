@@ -16,24 +16,36 @@ from interplay.backbones.base import Backbone
 from interplay.diffusion.training import diffusion_loss, noise_batch
 from interplay.records.caption import parse_caption
 from interplay.train.loop import History, LoopConfig, Schedule, Trainer
-from interplay.train.pretrain.config import DenoiserConfig, PretrainConfig
+from interplay.train.pretrain.config import DenoiserConfig
 from interplay.train.pretrain.latents import LatentCache
 from interplay.world.captions import caption
 from interplay.world.sampling import scene_at
 
 
-def train_denoiser(backbone: Backbone, config: PretrainConfig, cache: LatentCache, folder: Path) -> History:
-    """Train transformer and text encoder in place (weights become the moving average); returns the logged losses."""
-    settings = config.denoiser
+def train_denoiser(
+    backbone: Backbone,
+    settings: DenoiserConfig,
+    cache: LatentCache,
+    tokens: Int[Tensor, "n t"],
+    folder: Path,
+    *,
+    name: str,
+    seed: int,
+    save_every: int,
+) -> History:
+    """One phase: train transformer and text encoder in place (weights become the moving average).
+
+    ``tokens`` are the captions of the cache's clips and, as the last row, the empty one. Returns the logged losses.
+    """
     schedule = Schedule(settings.steps, settings.learning_rate, settings.final_learning_rate, settings.warmup_steps)
     loop = LoopConfig(
         weight_decay=settings.weight_decay,
         clip_grad_norm=settings.clip_grad_norm,
         ema_decay=settings.ema_decay,
-        save_every=config.save_every,
+        save_every=save_every,
     )
-    module = DenoiserLosses(backbone, settings, cache, world_tokens(backbone, config))
-    return Trainer(module, schedule, folder, name="denoiser", seed=config.seed, loop=loop).run()
+    module = DenoiserLosses(backbone, settings, cache, tokens)
+    return Trainer(module, schedule, folder, name=name, seed=seed, loop=loop).run()
 
 
 class DenoiserLosses(nn.Module):
@@ -60,8 +72,8 @@ class DenoiserLosses(nn.Module):
         return {"loss": diffusion_loss(prediction, batch.target).mean()}
 
 
-def world_tokens(backbone: Backbone, config: PretrainConfig) -> Int[Tensor, "n t"]:
+def world_tokens(backbone: Backbone, seed: int, clips: int) -> Int[Tensor, "n t"]:
     """Token ids of every training clip's caption, and of the empty caption as the last row."""
     aspect = backbone.native_size_hw[1] / backbone.native_size_hw[0]
-    scenes = (scene_at(config.seed, "train", i, aspect) for i in range(config.denoiser.clips))
+    scenes = (scene_at(seed, "train", i, aspect) for i in range(clips))
     return backbone.tokenize([*(parse_caption(caption(scene)).text for scene in scenes), ""]).cpu()

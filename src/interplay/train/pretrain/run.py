@@ -20,7 +20,7 @@ from interplay.train.loop import mean_of
 from interplay.train.pretrain.autoencoder import train_autoencoder
 from interplay.train.pretrain.card import MEAN_OVER, CardFacts, write_card
 from interplay.train.pretrain.config import PretrainConfig
-from interplay.train.pretrain.denoiser import train_denoiser
+from interplay.train.pretrain.denoiser import train_denoiser, world_tokens
 from interplay.train.pretrain.latents import cache_latents, calibrate
 
 
@@ -41,14 +41,18 @@ def _train(config: PretrainConfig, folder: Path) -> Mapping[str, Any]:
             backbone, settings, work, name=name, seed=config.seed, save_every=config.save_every
         )
     deviation = calibrate(backbone, num_frames, size_hw, config.seed)
-    cache = cache_latents(backbone, config.denoiser.clips, num_frames, size_hw, config.seed, work)
-    histories["denoiser"] = train_denoiser(backbone, config, cache, work)
+    cache = cache_latents(backbone, config.clips, num_frames, size_hw, config.seed, work)
+    tokens = world_tokens(backbone, config.seed, config.clips)
+    for name, phase in (("denoiser", config.denoiser), ("restart", config.restart)):
+        histories[name] = train_denoiser(
+            backbone, phase, cache, tokens, work, name=name, seed=config.seed, save_every=config.save_every
+        )
     facts = CardFacts(backbone.pipeline_class, num_frames, size_hw, _size(backbone.vae), _denoiser_size(backbone))
     backbone.save(folder)
     write_card(folder / "README.md", config, facts, histories)
     for name in histories:
         atomic_write_text(folder / f"{name}.losses.jsonl", (work / f"{name}.losses.jsonl").read_text())
-    return {"latent_standard_deviation": deviation, "final_loss": mean_of(histories["denoiser"][-MEAN_OVER:], "loss")}
+    return {"latent_standard_deviation": deviation, "final_loss": mean_of(histories["restart"][-MEAN_OVER:], "loss")}
 
 
 def _size(module: nn.Module) -> int:
