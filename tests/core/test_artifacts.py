@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from interplay.core import artifacts
-from interplay.core.artifacts import Artifact, build, open_artifact, scratch, verify
+from interplay.core.artifacts import Artifact, External, build, open_artifact, scratch, verify
 from interplay.core.config import Config
 from interplay.core.errors import InputError
 
@@ -347,3 +347,37 @@ def test_a_summary_without_json_leaves_nothing_finished(tmp_path: Path) -> None:
         build_at(tmp_path / "out", make=lambda folder: {"bad": object()})
     assert not (tmp_path / "out").exists()
     assert json.loads((tmp_path / "out.partial" / ".interplay" / "identity.json").read_text())["identity"]
+
+
+def test_an_input_error_before_any_work_leaves_no_partial(tmp_path: Path) -> None:
+    def refuse(folder: Path) -> Mapping[str, Any]:
+        raise InputError("does not fit", where="a file", cure="mend it")
+
+    with pytest.raises(InputError, match="does not fit"):
+        build_at(tmp_path / "out", make=refuse)
+    assert names(tmp_path) == []
+
+
+def test_an_input_error_after_some_work_keeps_it(tmp_path: Path) -> None:
+    def refuse_late(folder: Path) -> Mapping[str, Any]:
+        (folder / "done.txt").write_text("an hour's work")
+        raise InputError("does not fit", where="a file", cure="mend it")
+
+    with pytest.raises(InputError, match="does not fit"):
+        build_at(tmp_path / "out", make=refuse_late)
+    assert (tmp_path / "out.partial" / "done.txt").is_file()
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(InputError, match="cannot be written"):
+        build_at(tmp_path / "file" / "below" / "out")
+
+
+def test_an_external_input_counts_by_its_identity(tmp_path: Path) -> None:
+    def identity(name: str, digest: str) -> str:
+        given = {"backbone": External(tmp_path / "model", digest)}
+        return build(tmp_path / name, kind="k", config={}, inputs=given, make=write()).identity
+
+    assert identity("a", "1") == identity("b", "1")
+    assert identity("a2", "2") != identity("b", "1")

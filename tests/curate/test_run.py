@@ -159,3 +159,17 @@ def test_the_real_clip(hoi_training_clip, tmp_path):
             assert (x1 >= box[0] - 1, y1 >= box[1] - 1, x2 <= box[2] + 1, y2 <= box[3] + 1) == (True,) * 4
     areas = [clip.tracks[name].areas() for name in ("id1", "id2")]
     assert all(np.abs(np.diff(area)).max() < 0.1 * area.mean() for area in areas)
+
+
+def test_a_clause_says_who_does_what_to_what_and_keeps_the_prompt_in_the_provenance(dataset, tmp_path):
+    config = CONFIG.model_copy(update={"caption": "clause"})
+    _, clip = only_clip(run(config, dataset(), tmp_path / "out"))
+    assert clip.caption == "a <id1> woman </id1> <verb> holds </verb> a <id2> blue box </id2>"
+    assert clip.provenance["caption"].settings["prompt"] == PROMPT
+    assert clip.interactions == (Interaction("id1", "holds", "id2"),)
+
+
+def test_a_clause_does_not_swallow_a_marker_without_a_track(dataset, tmp_path):
+    config = CONFIG.model_copy(update={"caption": "clause"})
+    with pytest.raises(InputError, match="the marker <id3> has no mask track"):
+        run(config, dataset(prompt="a <id1> woman <verb> holds a <id2> box by a <id3> cup"), tmp_path / "out")

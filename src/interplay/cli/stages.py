@@ -107,7 +107,7 @@ def generate(
     splits: Annotated[list[str] | None, typer.Option("--split", help="Only this split (may be repeated).")] = None,
     limit: Annotated[int | None, typer.Option(help="At most so many clips (of each split).")] = None,
     steps: Annotated[int, typer.Option(help="Denoising steps.")] = 20,
-    guidance: Annotated[float, typer.Option(help="Classifier-free guidance scale; 1 switches it off.")] = 2.0,
+    guidance: Annotated[float, typer.Option(help="Classifier-free guidance scale; 1 switches it off.")] = 1.0,
     seed: Seed = 0,
     batch_size: Annotated[int, typer.Option(help="Clips per forward.")] = 8,
     threads: Threads = None,

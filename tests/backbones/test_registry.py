@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from interplay.backbones import registry
+from interplay.backbones.quiet import quiet
+from interplay.backbones.registry import backbone_input, load_backbone, shipped_folder, tiny_names
+from interplay.core.errors import InputError
+
+
+def pipeline(folder: Path, weights: bytes) -> str:
+    (folder / "vae").mkdir(parents=True)
+    (folder / "model_index.json").write_text("{}")
+    (folder / "vae" / "model.safetensors").write_bytes(weights)
+    return str(folder)
+
+
+def test_a_backbone_is_an_input_by_its_content_and_not_by_its_place(tmp_path: Path) -> None:
+    one, same = pipeline(tmp_path / "one", b"weights"), pipeline(tmp_path / "same", b"weights")
+    other = pipeline(tmp_path / "other", b"wEights")
+    assert backbone_input(one).identity == backbone_input(same).identity
+    assert backbone_input(one).identity != backbone_input(other).identity
+
+
+def test_head_tail_and_size_of_a_large_file_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_SAMPLE_BYTES", 4)
+    contents = [b"head....tail", b"Head....tail", b"head....taiL", b"head.....tail"]
+    found = {backbone_input(pipeline(tmp_path / str(i), c)).identity for i, c in enumerate(contents)}
+    assert len(found) == 4
+
+
+def test_a_card_is_no_weight(tmp_path: Path) -> None:
+    one = pipeline(tmp_path / "one", b"weights")
+    before = backbone_input(one).identity
+    (tmp_path / "one" / "README.md").write_text("a card")
+    assert backbone_input(one).identity == before
+
+
+@pytest.mark.parametrize("name", tiny_names())
+def test_shipped_weights_load_and_have_a_card(name: str) -> None:
+    backbone = load_backbone(name)
+    assert backbone.name == name
+    card = (shipped_folder(name) / "README.md").read_text()
+    assert f"interplay world pretrain --backbone {name}" in card
+    assert sum(path.stat().st_size for path in shipped_folder(name).rglob("*.safetensors")) < 12e6
+
+
+def test_no_pipeline_is_an_input_error_that_names_the_tiny_ones(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="tiny-cogvideox"):
+        backbone_input(str(tmp_path))
+
+
+def test_quiet_restores_what_was_set() -> None:
+    from diffusers.utils import logging
+
+    level = logging.get_verbosity()
+    with quiet():
+        assert logging.get_verbosity() == logging.ERROR
+    assert logging.get_verbosity() == level
