@@ -90,6 +90,20 @@ def test_an_unknown_recipe_key(clips: Artifact, tmp_path: Path) -> None:
     assert not (tmp_path / "t").exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "field"),
+    [
+        (("world", "make", "--train", "-3"), "train"),
+        (("generate", "--backbone", "tiny-cogvideox", "--clips", "CLIPS", "--steps", "0"), "steps"),
+        (("curate", "DATA", "--height", "-8", "--width", "8"), "target_hw"),
+    ],
+)
+def test_a_value_that_cannot_be(words: tuple[str, ...], field: str, clips: Artifact, tmp_path: Path) -> None:
+    named = [str(clips.path) if word == "CLIPS" else word for word in words]
+    expect_one_sentence(run(*named, "--out", str(tmp_path / "out")), f"field {field}")
+    assert not (tmp_path / "out").exists()
+
+
 def test_ctrl_c_leaves_no_artifact_and_the_next_run_goes_on(tmp_path: Path) -> None:
     words = ("world", "make", "--train", "4000", "--test", "1", "--heldout", "1", "--out", str(tmp_path / "clips"))
     process = subprocess.Popen(command(*words), stderr=subprocess.PIPE, text=True)

@@ -11,9 +11,10 @@ import sys
 from types import FrameType
 
 import typer
+from pydantic import ValidationError
 
 from interplay.cli import demo, stages, world
-from interplay.core.errors import InterplayError
+from interplay.core.errors import InputError, InterplayError
 
 app = typer.Typer(
     name="interplay",
@@ -44,9 +45,20 @@ def main() -> None:
     except InterplayError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except ValidationError as error:
+        print(f"error: {_sentence(error)}", file=sys.stderr)
+        sys.exit(InputError.exit_code)
     except _Stopped:
         print("stopped; finished work is kept, run the same command again to go on", file=sys.stderr)
         sys.exit(130)
+
+
+def _sentence(error: ValidationError) -> str:
+    """A value of the command line that a config refuses, as one sentence."""
+    first = error.errors(include_url=False)[0]
+    field = ".".join(str(part) for part in first["loc"])
+    message = first["msg"][:1].lower() + first["msg"][1:]
+    return f"{error.title}, field {field}: is {first['input']!r}, {message}; correct the value"
 
 
 def _stop(signum: int, frame: FrameType | None) -> None:
