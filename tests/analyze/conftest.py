@@ -19,7 +19,9 @@ from interplay.generate import run as generate
 from interplay.generate.config import GenerateConfig
 from interplay.records.clip import Clip, Instance, Interaction
 from interplay.records.masks import MaskTrack
-from interplay.records.store import ClipStore, StoreWriter, video_path
+from interplay.records.store.layout import video_path
+from interplay.records.store.reader import ClipStore
+from interplay.records.store.writer import StoreWriter
 
 CONFIG = TinyCogVideoX(
     num_frames=9, size_hw=(32, 48), vae_channels=(8, 8, 8), layers=4, heads=2, head_dim=16, text_layers=1, text_dim=16

@@ -11,7 +11,7 @@ from interplay.analyze.scoring import Scorer, batch_regions
 from interplay.analyze.source import Case
 from interplay.analyze.strips import Strip, draw_strip
 from interplay.records.caption import parse_caption
-from interplay.records.video import read_image
+from interplay.records.media.video import read_image
 
 
 def test_maps_summed_over_the_masks_are_the_scores(backbone, store):

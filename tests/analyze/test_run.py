@@ -16,7 +16,7 @@ from interplay.core.errors import InputError
 from interplay.core.files import read_json, write_json
 from interplay.generate import run as generate
 from interplay.generate.config import GenerateConfig
-from interplay.records.video import read_image
+from interplay.records.media.video import read_image
 
 VARIANTS = ["noun_v2t", "noun_v2v", "verb_v2t", "verb_v2v"]
 

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from curate.conftest import NUM_FRAMES, PROMPT, draw
+from cointeract_fixtures import NUM_FRAMES, PROMPT, draw
 from interplay.core.errors import InputError
 from interplay.curate.config import CurateConfig
 from interplay.curate.run import lead_of, run
 from interplay.records.clip import Interaction
-from interplay.records.store import ClipStore
-from interplay.records.video import read_video, write_video
+from interplay.records.media.video import read_video, write_video
+from interplay.records.store.reader import ClipStore
 
 CONFIG = CurateConfig(target_hw=(32, 24), num_frames=6, fps=12.5)
 

@@ -8,8 +8,8 @@ import pytest
 
 from interplay.core.artifacts import Artifact, build
 from interplay.core.files import write_json
-from interplay.records.store import ClipStore
-from interplay.records.video import write_video
+from interplay.records.media.video import write_video
+from interplay.records.store.reader import ClipStore
 from interplay.world.make import WorldConfig
 from interplay.world.make import run as make_world
 

@@ -13,7 +13,8 @@ from interplay.evaluate.config import EvaluateConfig
 from interplay.evaluate.judges.world import WorldJudge
 from interplay.evaluate.run import run
 from interplay.records.masks import MaskTrack
-from interplay.records.store import ClipStore, StoreWriter
+from interplay.records.store.reader import ClipStore
+from interplay.records.store.writer import StoreWriter
 
 QUICK = EvaluateConfig(resamples=100)
 

@@ -12,8 +12,8 @@ from interplay.core.files import read_json
 from interplay.generate import run as stage
 from interplay.generate.config import GenerateConfig
 from interplay.generate.run import run
-from interplay.records.store import ClipStore
-from interplay.records.video import read_video
+from interplay.records.media.video import read_video
+from interplay.records.store.reader import ClipStore
 
 
 def config(folder: str, **changes: object) -> GenerateConfig:

@@ -5,7 +5,7 @@ import pytest
 
 from interplay.records.clip import Boxes, Clip, Instance, Interaction, Provenance
 from interplay.records.masks import MaskTrack
-from interplay.records.store import video_path
+from interplay.records.store.layout import video_path
 
 
 @pytest.fixture

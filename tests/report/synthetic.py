@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 
 from interplay.core.artifacts import Artifact, build
 from interplay.core.files import atomic_write_text, write_json
-from interplay.records.store import ClipStore
-from interplay.records.video import write_image, write_video
+from interplay.records.media.video import write_image, write_video
+from interplay.records.store.reader import ClipStore
 from interplay.report.inputs import ReportInputs
 from interplay.world.make import WorldConfig
 from interplay.world.make import run as make_world

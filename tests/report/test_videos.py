@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from interplay.core.errors import InputError
-from interplay.records.video import Video, read_video
+from interplay.records.media.video import Video, read_video
 from interplay.report.config import ReportConfig
 from interplay.report.videos import embed, enlarge, film_strip, strip_indices
 

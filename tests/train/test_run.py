@@ -15,7 +15,7 @@ from interplay.core.errors import InputError
 from interplay.core.files import write_json
 from interplay.methods.matrix.config import MatrixConfig
 from interplay.recipes import recipe_names, recipe_path
-from interplay.records.store import ClipStore
+from interplay.records.store.reader import ClipStore
 from interplay.train.config import LoraConfig, TrainConfig
 from interplay.train.dataset import encode_clips
 from interplay.train.losses import FineTuneLosses, MatrixLosses

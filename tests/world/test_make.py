@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from interplay.records.store import ClipStore
+from interplay.records.store.reader import ClipStore
 from interplay.world.make import WorldConfig, clip_at, run
 from interplay.world.scene import Scene
 

@@ -21,7 +21,7 @@ from interplay.diffusion.training import noise_batch
 from interplay.grid.pixels import to_tensor
 from interplay.records.caption import parse_caption
 from interplay.records.clip import Clip
-from interplay.records.store import ClipStore
+from interplay.records.store.reader import ClipStore
 
 
 class Noising(Source):

@@ -29,8 +29,8 @@ from interplay.diffusion.sampling import clip_generators, conditions_for, sample
 from interplay.grid.pixels import to_tensor
 from interplay.records.caption import parse_caption
 from interplay.records.masks import MaskTrack
-from interplay.records.store import ClipStore
-from interplay.records.video import read_video
+from interplay.records.media.video import read_video
+from interplay.records.store.reader import ClipStore
 
 INDEX, TRACKS, SCORES = "index.json", "tracks.json", "scores.json"
 ADAPTER_FOLDER = "adapter"

@@ -29,7 +29,7 @@ from interplay.core.artifacts import Artifact, External, build, scratch
 from interplay.core.errors import InputError
 from interplay.core.files import write_json
 from interplay.core.progress import Progress
-from interplay.records.store import ClipStore
+from interplay.records.store.reader import ClipStore
 
 # A replay on the same machine differs by rounding alone; other hardware or weights differ by more than a level.
 _FAITHFUL_LEVELS = 1.0

@@ -25,17 +25,19 @@ from interplay.core.files import full_disk_named
 from interplay.core.progress import track
 from interplay.curate.binding import PERSON_ID, PRODUCT_ID, Binding, bind, noun_and_appearance, verb_words
 from interplay.curate.config import CurateConfig
-from interplay.curate.lag import Lead, measure_lead
 from interplay.curate.sampling import Times, boxes_at, choose_times
-from interplay.curate.structure_video import read_tracks
 from interplay.records.caption import Caption, parse_caption
 from interplay.records.check import check_binding
 from interplay.records.clip import Clip, Instance, Interaction, Provenance
 from interplay.records.formats.cointeract import Row, find_table, read_rows
 from interplay.records.geometry import Fit
 from interplay.records.masks import MaskTrack
-from interplay.records.store import MEDIA_FOLDER, ClipStore, StoreWriter, video_path
-from interplay.records.video import VideoInfo, probe_video, stream_video, write_video
+from interplay.records.media.video import VideoInfo, probe_video, stream_video, write_video
+from interplay.records.store.layout import MEDIA_FOLDER, video_path
+from interplay.records.store.reader import ClipStore
+from interplay.records.store.writer import StoreWriter
+from interplay.records.structure.lag import Lead, measure_lead
+from interplay.records.structure.tracks import read_tracks
 
 _LOCKED_TO_THE_LABELS = ("structure_video", "pose_video")
 # Five seconds tell the lead; decoding more only costs.

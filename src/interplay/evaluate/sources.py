@@ -12,7 +12,7 @@ from interplay.core.files import read_json
 from interplay.evaluate.config import EvaluateConfig
 from interplay.evaluate.judges.base import Media
 from interplay.records.clip import Clip
-from interplay.records.store import ClipStore
+from interplay.records.store.reader import ClipStore
 
 INDEX = "index.json"
 

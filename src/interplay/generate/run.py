@@ -23,8 +23,8 @@ from interplay.generate.config import GenerateConfig
 from interplay.grid.pixels import to_frames, to_tensor
 from interplay.records.caption import parse_caption
 from interplay.records.clip import Clip
-from interplay.records.store import ClipStore
-from interplay.records.video import write_video
+from interplay.records.media.video import write_video
+from interplay.records.store.reader import ClipStore
 
 ADAPTER_FOLDER = "adapter"
 

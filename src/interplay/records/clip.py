@@ -10,35 +10,49 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from interplay.records.masks import MaskTrack
 
-RECORD_VERSION = 1
+# 2: role of an instance, category and direction of an interaction, date of a provenance, and ``extra``.
+RECORD_VERSION = 2
+READABLE_VERSIONS = frozenset({1, RECORD_VERSION})
+# A picture has no rate; one frame per second is what this project calls it.
+STILL_FPS = 1.0
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """Who or what made a label, and with which settings (``settings`` is JSON-able)."""
+    """Who or what made a label, when, and with which settings.
+
+    ``settings`` is JSON-able; ``made_at`` is ISO 8601 in UTC (``2026-11-21T04:30:00+00:00``), ``None`` where nobody
+    wrote it down or where the label is a pure function of its settings.
+    """
 
     maker: str
     settings: Mapping[str, Any] = field(default_factory=dict)
+    made_at: str | None = None
 
 
 @dataclass(frozen=True)
 class Instance:
-    """One person or thing: ``noun`` names its class ("man"), ``appearance`` tells it apart ("in a red shirt")."""
+    """One person or thing: ``noun`` names its class ("man"), ``appearance`` tells it apart ("in a red shirt").
+
+    ``role`` is what a source calls it apart from any interaction, such as TAViD's ``target``.
+    """
 
     id: str
     noun: str
     appearance: str = ""
+    role: str | None = None
 
 
 @dataclass(frozen=True)
 class Interaction:
     """Who does what to whom: ids of instances, the verb as it stands in the caption, and the time span in seconds.
 
-    ``contact`` and ``dynamism`` are the 1 to 5 scores of MATRIX (paper A.1); ``None`` means nobody scored them.
+    ``contact`` and ``dynamism`` are the 1 to 5 scores of MATRIX (paper A.1); ``category`` is a source's name for the
+    kind of interaction (InterGenEval: contact, force, transport, manipulation, social). ``None`` means nobody said.
     """
 
     subject: str
@@ -49,6 +63,8 @@ class Interaction:
     end_s: float | None = None
     contact: int | None = None
     dynamism: int | None = None
+    category: str | None = None
+    direction: Literal["unidirectional", "bidirectional"] | None = None
 
 
 @dataclass(frozen=True)
@@ -65,9 +81,13 @@ class Boxes:
 class Clip:
     """A video with its caption and everything known about who does what to whom in it.
 
-    ``video`` and the other media are paths relative to the store's folder. ``caption`` carries the markup of
-    :mod:`interplay.records.caption`. ``truth`` is the exact truth of a procedural source (JSON-able), ``provenance``
-    maps a label's name ("tracks", "caption", ...) to who made it.
+    ``video`` and the other media are paths relative to the store's folder. A still picture is a video of one frame at
+    :data:`STILL_FPS`. ``caption`` carries the markup of :mod:`interplay.records.caption`. Names of ``media`` in use:
+    ``audio``, ``person_image``, ``product_image``, ``structure_video``, ``pose_video``, ``motion_video``.
+
+    ``truth`` is the exact truth of a procedural source (JSON-able). ``provenance`` maps a label's name (``tracks``, or
+    ``tracks/id1`` for one of them, ``caption``, ``boxes``, ...) to who made it. ``extra`` maps the name of a foreign
+    format to what that format says and a clip has no place for (JSON-able), so that it can be written back.
     """
 
     clip_id: str
@@ -84,6 +104,7 @@ class Clip:
     media: Mapping[str, str] = field(default_factory=dict)
     truth: Mapping[str, Any] | None = None
     provenance: Mapping[str, Provenance] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
     def instance(self, instance_id: str) -> Instance:
         """The instance with this id; ``KeyError`` when the clip has none."""
@@ -91,3 +112,7 @@ class Clip:
             if instance.id == instance_id:
                 return instance
         raise KeyError(f"clip {self.clip_id} has no instance {instance_id}")
+
+    def made_by(self, label: str) -> Provenance | None:
+        """Who made a label: its own entry (``tracks/id1``), else that of its group (``tracks``), else ``None``."""
+        return self.provenance.get(label, self.provenance.get(label.partition("/")[0]))

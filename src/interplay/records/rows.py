@@ -19,7 +19,7 @@ from interplay.records.clip import RECORD_VERSION, Boxes, Clip, Instance, Intera
 from interplay.records.masks import MaskTrack
 
 _TEXT, _INT, _REAL = pa.string(), pa.int32(), pa.float64()
-_INSTANCE = pa.struct({"id": _TEXT, "noun": _TEXT, "appearance": _TEXT})
+_INSTANCE = pa.struct({"id": _TEXT, "noun": _TEXT, "appearance": _TEXT, "role": _TEXT})
 _INTERACTION = pa.struct(
     {
         "subject": _TEXT,
@@ -30,6 +30,8 @@ _INTERACTION = pa.struct(
         "end_s": _REAL,
         "contact": _INT,
         "dynamism": _INT,
+        "category": _TEXT,
+        "direction": _TEXT,
     }
 )
 _TRACK = pa.struct({"id": _TEXT, "height": _INT, "width": _INT, "counts": pa.list_(_TEXT)})
@@ -51,10 +53,14 @@ SCHEMA = pa.schema(
         "boxes": pa.list_(pa.struct({"name": _TEXT, "frames": pa.list_(_BOX)})),
         "media": pa.list_(pa.struct({"name": _TEXT, "path": _TEXT})),
         "truth": _TEXT,
-        "provenance": pa.list_(pa.struct({"label": _TEXT, "maker": _TEXT, "settings": _TEXT})),
+        "provenance": pa.list_(pa.struct({"label": _TEXT, "maker": _TEXT, "settings": _TEXT, "made_at": _TEXT})),
+        "extra": _TEXT,
         "record_version": _INT,
     }
 )
+
+# Columns that rows of version 1 do not have; what is added inside a struct is simply absent there.
+ADDED_IN_VERSION_2 = ("extra",)
 
 
 def to_row(clip: Clip) -> dict[str, Any]:
@@ -76,6 +82,7 @@ def to_row(clip: Clip) -> dict[str, Any]:
         "media": [{"name": name, "path": path} for name, path in clip.media.items()],
         "truth": None if clip.truth is None else json.dumps(clip.truth),
         "provenance": [_provenance_row(label, maker) for label, maker in clip.provenance.items()],
+        "extra": json.dumps(dict(clip.extra)),
         "record_version": RECORD_VERSION,
     }
 
@@ -97,6 +104,7 @@ def from_row(row: Mapping[str, Any]) -> Clip:
         media={medium["name"]: medium["path"] for medium in row["media"]},
         truth=None if row["truth"] is None else json.loads(row["truth"]),
         provenance={made["label"]: _provenance(made) for made in row["provenance"]},
+        extra=json.loads(row.get("extra") or "{}"),
     )
 
 
@@ -120,8 +128,8 @@ def _boxes(row: Mapping[str, Any]) -> Boxes:
 
 
 def _provenance_row(label: str, made: Provenance) -> dict[str, Any]:
-    return {"label": label, "maker": made.maker, "settings": json.dumps(dict(made.settings))}
+    return {"label": label, "maker": made.maker, "settings": json.dumps(dict(made.settings)), "made_at": made.made_at}
 
 
 def _provenance(row: Mapping[str, Any]) -> Provenance:
-    return Provenance(row["maker"], json.loads(row["settings"]))
+    return Provenance(row["maker"], json.loads(row["settings"]), row.get("made_at"))

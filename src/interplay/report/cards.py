@@ -10,8 +10,8 @@ from typing import Any
 from interplay.core.artifacts import Artifact
 from interplay.core.files import read_json
 from interplay.records.clip import Clip, Interaction
-from interplay.records.store import ClipStore
-from interplay.records.video import Video, read_video
+from interplay.records.media.video import Video, read_video
+from interplay.records.store.reader import ClipStore
 from interplay.report import reading
 from interplay.report.absent import Absent, or_absent
 from interplay.report.captions import Piece, pieces

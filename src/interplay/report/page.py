@@ -18,7 +18,7 @@ from markupsafe import Markup
 
 from interplay.core.artifacts import Artifact
 from interplay.core.progress import track
-from interplay.records.store import ClipStore
+from interplay.records.store.reader import ClipStore
 from interplay.report.absent import Absent, or_absent
 from interplay.report.cards import Card, Generation, Models, make_card, read_generation
 from interplay.report.config import ReportConfig

@@ -16,7 +16,7 @@ from numpy import ndarray
 from PIL import Image
 
 from interplay.core.artifacts import scratch
-from interplay.records.video import Video, write_video
+from interplay.records.media.video import Video, write_video
 from interplay.report.config import ReportConfig
 
 _STRIP_FRAME_WIDTH_PX = 120

@@ -21,7 +21,7 @@ from interplay.methods.matrix.config import MatrixConfig
 from interplay.methods.matrix.targets import ClipTargets, caption_of, clip_targets
 from interplay.records.caption import Caption, parse_caption, token_spans
 from interplay.records.clip import Clip
-from interplay.records.store import ClipStore
+from interplay.records.store.reader import ClipStore
 
 # A video autoencoder on the CPU encodes eight clips at once several times faster than one by one.
 _BATCH = 8

@@ -23,7 +23,7 @@ from interplay.core.files import atomic_write_text, read_json
 from interplay.core.seeds import derive_seed
 from interplay.methods.matrix.config import MatrixConfig
 from interplay.records.clip import Clip
-from interplay.records.store import ClipStore
+from interplay.records.store.reader import ClipStore
 from interplay.train.config import TrainConfig
 from interplay.train.dataset import EncodedClips, encode_clips
 from interplay.train.loop import History, LoopConfig, Schedule, Trainer, mean_of

@@ -13,7 +13,8 @@ from interplay.core.config import Config
 from interplay.core.progress import Progress
 from interplay.records.clip import Clip, Instance, Interaction, Provenance
 from interplay.records.masks import MaskTrack
-from interplay.records.store import StoreWriter, video_path
+from interplay.records.store.layout import video_path
+from interplay.records.store.writer import StoreWriter
 from interplay.world.captions import caption, describe
 from interplay.world.render import Rendering
 from interplay.world.sampling import render_at

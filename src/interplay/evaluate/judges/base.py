@@ -15,7 +15,7 @@ from numpy import ndarray
 
 from interplay.evaluate.protocol import Answer, Presence, Question
 from interplay.records.masks import MaskTrack
-from interplay.records.video import read_video
+from interplay.records.media.video import read_video
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from curate.conftest import BEIGE, BLUE, HEIGHT, WIDTH, arm_heights, draw
+from cointeract_fixtures import BEIGE, BLUE, HEIGHT, WIDTH, arm_heights, draw
 from interplay.core.errors import InputError
-from interplay.curate.config import StructureVideoConfig
-from interplay.curate.structure_video import BACKGROUND, PERSON, PRODUCT, label_frame, read_tracks
+from interplay.records.structure.config import StructureVideoConfig
+from interplay.records.structure.tracks import BACKGROUND, PERSON, PRODUCT, label_frame, read_tracks
 
 CONFIG = StructureVideoConfig()
 

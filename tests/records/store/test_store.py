@@ -6,9 +6,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from interplay.core.errors import InputError
-from interplay.records import store as store_module
 from interplay.records.masks import MaskTrack
-from interplay.records.store import ClipStore, StoreWriter
+from interplay.records.store import writer as store_module
+from interplay.records.store.reader import ClipStore
+from interplay.records.store.writer import StoreWriter
 
 
 def test_a_clip_comes_back_equal(tmp_path, make_clip, frames):

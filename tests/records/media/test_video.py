@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from interplay.core.errors import InputError
-from interplay.records.video import probe_video, read_image, read_video, write_image, write_video
+from interplay.records.media.video import probe_video, read_image, read_video, write_image, write_video
 
 
 def noise(frames=5, height=16, width=24, seed=0):
@@ -103,7 +103,7 @@ def test_a_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("interplay.records.video._encode", interrupted)
+    monkeypatch.setattr("interplay.records.media.video._encode", interrupted)
     with pytest.raises(KeyboardInterrupt):
         write_video(tmp_path / "a.mp4", noise(seed=1), 8.0)
     assert (tmp_path / "a.mp4").read_bytes() == before

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from interplay.curate.components import absorb_small_patches, connected_patches, fill_enclosed_patches
+from interplay.records.structure.components import absorb_small_patches, connected_patches, fill_enclosed_patches
 
 
 def picture(*rows):

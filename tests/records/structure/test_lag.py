@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from curate.conftest import arm_heights, draw
-from interplay.curate.lag import measure_lead
-from interplay.records.video import stream_video
+from cointeract_fixtures import arm_heights, draw
+from interplay.records.media.video import stream_video
+from interplay.records.structure.lag import measure_lead
 
 
 @pytest.mark.parametrize("lead", [-7, -1, 0, 4, 11])

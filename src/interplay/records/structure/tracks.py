@@ -28,9 +28,9 @@ from numpy import ndarray
 from PIL import Image, ImageFilter
 
 from interplay.core.errors import InputError
-from interplay.curate.components import absorb_small_patches, fill_enclosed_patches
-from interplay.curate.config import StructureVideoConfig
 from interplay.records.masks import MaskTrack
+from interplay.records.structure.components import absorb_small_patches, fill_enclosed_patches
+from interplay.records.structure.config import StructureVideoConfig
 
 BACKGROUND, PERSON, PRODUCT = 0, 1, 2
 _NUM_LABELS = 3

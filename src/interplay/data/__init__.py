@@ -1,0 +1,1 @@
+"""Stage: look after datasets: check them, convert them between formats, show them."""

@@ -1,0 +1,1 @@
+"""Video, pictures and sound: reading by index and by time, writing, probing."""
