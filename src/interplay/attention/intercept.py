@@ -52,7 +52,8 @@ def _attention_call(
     """The call as the kernel sees it (the arguments are those of torch; dropout falls on weights we do not use)."""
     if is_causal or enable_gqa:
         raise InterplayError("causal and grouped-query attention cannot be observed; no video backbone here uses them")
-    if torch.is_autocast_enabled(query.device.type):
+    # Rehearsals run on the meta device, which knows no autocast and refuses the question.
+    if not query.is_meta and torch.is_autocast_enabled(query.device.type):
         # Autocast casts inside the kernel's dispatch, after this point.
         kernel_dtype = torch.get_autocast_dtype(query.device.type)
         query, key = query.to(kernel_dtype), key.to(kernel_dtype)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol, cast, runtime_checkable
 
@@ -207,4 +207,5 @@ def _own_saved_tensors() -> AbstractContextManager[Any]:
 def _no_autocast(calls: Sequence[AttentionCall]) -> AbstractContextManager[Any]:
     """Statistics are computed in float32 even when the model runs under autocast."""
     device = calls[0].query.device.type if calls else "cpu"
-    return torch.autocast(device, enabled=False)
+    # The meta device, on which a rehearsal runs, has no autocast that could be off.
+    return torch.autocast(device, enabled=False) if device != "meta" else nullcontext()

@@ -19,7 +19,7 @@ from interplay.core.files import read_json
 _INDEX = "model_index.json"
 _SAMPLE_BYTES = 1 << 20
 
-# diffusers pipeline class -> adapter with a ``load(folder, device, dtype)``.
+# diffusers pipeline class -> adapter with ``load(folder, device, dtype)`` and ``skeleton(folder, dtype)``.
 _FAMILIES = {"CogVideoXImageToVideoPipeline": "interplay.backbones.cogvideox.adapter:CogVideoX"}
 # tiny backbone -> builder ``build(seed)`` of an untrained instance.
 _TINY = {"tiny-cogvideox": "interplay.backbones.cogvideox.tiny:build"}
@@ -76,6 +76,24 @@ def load_backbone(
     name_or_folder: str, device: torch.device | None = None, dtype: torch.dtype = torch.float32
 ) -> Backbone:
     """A trained backbone: a shipped tiny one by name, or any pipeline folder in the diffusers layout."""
+    adapter, folder = _adapter(name_or_folder)
+    backbone = adapter.load(folder, device or torch.device("cpu"), dtype)
+    assert isinstance(backbone, Backbone)
+    backbone.name = name_or_folder
+    return backbone
+
+
+def load_skeleton(name_or_folder: str, dtype: torch.dtype = torch.float32) -> Backbone:
+    """The same backbone from its configs alone, on the ``meta`` device: shapes and costs without weights or memory."""
+    adapter, folder = _adapter(name_or_folder)
+    backbone = adapter.skeleton(folder, dtype)
+    assert isinstance(backbone, Backbone)
+    backbone.name = name_or_folder
+    return backbone
+
+
+def _adapter(name_or_folder: str) -> tuple[Any, Path]:
+    """The adapter class of a pipeline, and its folder."""
     folder = pipeline_folder(name_or_folder)
     index = folder / _INDEX
     pipeline_class = str(read_json(index).get("_class_name"))
@@ -85,10 +103,7 @@ def load_backbone(
             where=f"{index}, field _class_name",
             cure=f"use one of {', '.join(_FAMILIES)}",
         )
-    backbone = _resolve(_FAMILIES[pipeline_class]).load(folder, device or torch.device("cpu"), dtype)
-    assert isinstance(backbone, Backbone)
-    backbone.name = name_or_folder
-    return backbone
+    return _resolve(_FAMILIES[pipeline_class]), folder
 
 
 def _resolve(target: str) -> Any:

@@ -62,6 +62,33 @@ class CogVideoX(Backbone):
         pipeline.transformer.eval()
         return cls(pipeline.to(device), str(folder))
 
+    @classmethod
+    def skeleton(cls, folder: Path, dtype: torch.dtype) -> CogVideoX:
+        """The same modules from their configs alone, on the ``meta`` device; a folder without weights will do."""
+        from diffusers import (
+            AutoencoderKLCogVideoX,
+            CogVideoXDPMScheduler,
+            CogVideoXImageToVideoPipeline,
+            CogVideoXTransformer3DModel,
+        )
+        from transformers import AutoConfig, AutoTokenizer, T5EncoderModel
+
+        with quiet(), torch.device("meta"):
+            transformer = CogVideoXTransformer3DModel.from_config(
+                CogVideoXTransformer3DModel.load_config(folder / "transformer")
+            )
+            vae = AutoencoderKLCogVideoX.from_config(AutoencoderKLCogVideoX.load_config(folder / "vae"))
+            text_encoder = T5EncoderModel(AutoConfig.from_pretrained(folder / "text_encoder"))
+        with quiet():
+            pipeline = CogVideoXImageToVideoPipeline(
+                transformer=transformer.to(dtype).eval(),
+                vae=vae.to(dtype).eval(),
+                text_encoder=text_encoder.to(dtype).eval(),
+                tokenizer=AutoTokenizer.from_pretrained(folder / "tokenizer"),
+                scheduler=CogVideoXDPMScheduler.from_pretrained(folder / "scheduler"),
+            )
+        return cls(pipeline, str(folder))
+
     @property
     def tokenizer(self) -> Tokenizer:
         return self.pipeline.tokenizer
