@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import wave
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,15 @@ def draw(background, waving):
     return frames
 
 
+def write_sound(path, length_s, rate=16000):
+    """Silence."""
+    with wave.open(str(path), "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(rate)
+        sound.writeframes(bytes(2 * round(length_s * rate)))
+
+
 def arm_heights(count):
     return np.random.default_rng(5).integers(16, 54, count)
 
@@ -43,7 +53,7 @@ def dataset(tmp_path):
         write_video(folder / "video.mp4", draw((120, 90, 60), seen), 24.0)
         write_video(folder / "structure.mp4", draw((0, 0, 0), labelled), 25.0)
         write_image(folder / "person.png", draw((9, 9, 9), [20])[0])
-        (folder / "sound.wav").write_bytes(b"RIFF sound")
+        write_sound(folder / "sound.wav", NUM_FRAMES / 25)
         record = {
             "prompt": PROMPT,
             "input_video": "video.mp4",

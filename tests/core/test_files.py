@@ -4,12 +4,13 @@ import errno
 import fcntl
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 from interplay.core.errors import InputError
-from interplay.core.files import atomic_write_bytes, atomic_write_text, exclusive, read_json, write_json
+from interplay.core.files import atomic_copy, atomic_write_bytes, atomic_write_text, exclusive, read_json, write_json
 
 
 def test_a_write_makes_its_folders_and_leaves_nothing_else(tmp_path: Path) -> None:
@@ -31,6 +32,27 @@ def test_a_write_that_fails_keeps_the_old_file(tmp_path: Path, monkeypatch: pyte
         atomic_write_bytes(path, b"new")
     assert path.read_bytes() == b"old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["x.bin"]
+
+
+def test_a_copy_is_whole_or_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, target = tmp_path / "source.mov", tmp_path / "a" / "b.mov"
+    source.write_bytes(os.urandom(3_000_000))
+    atomic_copy(source, target)
+    assert target.read_bytes() == source.read_bytes()
+
+    def full(reading: object, writing: object, length: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfileobj", full)
+    with pytest.raises(InputError, match="the disk is full"):
+        atomic_copy(source, tmp_path / "a" / "c.mov")
+    assert [entry.name for entry in target.parent.iterdir()] == ["b.mov"]
+
+
+def test_what_cannot_be_copied_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"absent: cannot be read \(No such file or directory\)"):
+        atomic_copy(tmp_path / "absent", tmp_path / "copy")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,13 +1,16 @@
 """Frames, masks and boxes through one transform must land on the same pixels."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from interplay.core.errors import InputError
-from interplay.records.geometry import Fit, same_picture
+from interplay.records.geometry import Chain, Crop, Fit, Flip, same_picture
 from interplay.records.masks import MaskTrack
+from mask_strategies import sizes, tracks
 
 sides = st.integers(16, 120)
 
@@ -81,3 +84,158 @@ def test_same_picture_allows_rounding_only():
 def test_a_picture_of_another_size_is_a_mistake_of_the_caller():
     with pytest.raises(ValueError, match="this fit is for"):
         Fit((8, 8), (4, 4)).masks(np.zeros((1, 9, 8), dtype=bool))
+
+
+# --- every transform -------------------------------------------------------------------------------------------------
+
+
+@st.composite
+def steps(draw, source_hw):
+    """One transform for pictures of ``source_hw``."""
+    kind = draw(st.sampled_from(["cover", "contain", "stretch", "crop", "horizontal", "vertical"]))
+    if kind in ("horizontal", "vertical"):
+        return Flip(source_hw, kind)
+    if kind == "crop":
+        (y1, y2), (x1, x2) = (sorted(draw(st.sets(st.integers(0, side), min_size=2, max_size=2))) for side in source_hw)
+        return Crop(source_hw, (x1, y1, x2, y2))
+    return Fit(source_hw, draw(sizes()), kind)
+
+
+@st.composite
+def several_steps(draw, source_hw):
+    """Up to three transforms, each for what the one before it gives."""
+    chosen = []
+    for _ in range(draw(st.integers(0, 3))):
+        chosen.append(draw(steps(chosen[-1].target_hw if chosen else source_hw)))
+    return chosen
+
+
+def in_one(source_hw, chosen):
+    return chosen[0] if len(chosen) == 1 else Chain(source_hw, tuple(chosen))
+
+
+@settings(max_examples=300)
+@given(st.data())
+def test_a_track_goes_through_like_its_masks(data):
+    drawn = data.draw(tracks())
+    source_hw = drawn.masks.shape[1:]
+    transform = in_one(source_hw, data.draw(several_steps(source_hw)))
+    dense = transform.masks(drawn.masks)
+    assert dense.shape == (len(drawn.masks), *transform.target_hw)
+    assert transform.track(drawn.track) == MaskTrack.from_array(dense, drawn.gaps)
+
+
+@settings(max_examples=100)
+@given(st.data())
+def test_a_chain_is_its_steps_one_after_the_other(data):
+    drawn = data.draw(tracks())
+    chosen = data.draw(several_steps(drawn.masks.shape[1:]))
+    chain = Chain(drawn.masks.shape[1:], tuple(chosen))
+    frames = drawn.masks[..., None].repeat(3, axis=-1).astype(np.uint8) * 255
+    box = (0.5, 0.25, float(frames.shape[2]), float(frames.shape[1]))
+    masks, pictures, boxes = drawn.masks, frames, box
+    for step in chosen:
+        masks, pictures = step.masks(masks), step.frames(pictures)
+        boxes = None if boxes is None else step.box(boxes)
+    assert (chain.masks(drawn.masks) == masks).all()
+    assert (chain.frames(frames) == pictures).all()
+    assert chain.box(box) == boxes
+
+
+@settings(max_examples=60)
+@given(sizes(), sizes(), st.sampled_from(["cover", "contain", "stretch"]))
+def test_masks_take_the_pixel_under_the_centre(source, target, mode):
+    fit = Fit(source, target, mode)
+    ratios = [Fraction(into, side) for side, into in zip(source, target, strict=True)]
+    chosen = {"cover": max, "contain": min, "stretch": None}[mode]
+    scales = ratios if chosen is None else [chosen(ratios)] * 2
+    for taken, side, into, scale in zip(fit.sampled(), source, target, scales, strict=True):
+        held = min(into, max(1, round(side * scale)))
+        seen = min(Fraction(side), into / scale)
+        first = (into - held) // 2
+        for position, row in enumerate(taken.tolist()):
+            centre = (side - seen) / 2 + (position - first + Fraction(1, 2)) * seen / held
+            assert row == (centre.__floor__() if first <= position < first + held else -1)
+
+
+@settings(max_examples=60)
+@given(st.data(), st.sampled_from(["horizontal", "vertical"]))
+def test_flipping_twice_changes_nothing(data, direction):
+    drawn = data.draw(tracks())
+    flip = Flip(drawn.masks.shape[1:], direction)
+    assert flip.track(flip.track(drawn.track)) == drawn.track
+    assert flip.then(flip).track(drawn.track) == drawn.track
+    frames = drawn.masks[..., None].repeat(3, axis=-1).astype(np.uint8)
+    assert (flip.frames(flip.frames(frames)) == frames).all()
+
+
+@settings(max_examples=100)
+@given(st.data())
+def test_boxes_flip_and_are_cropped_with_their_masks(data):
+    drawn = data.draw(tracks())
+    source_hw = drawn.masks.shape[1:]
+    step = data.draw(steps(source_hw).filter(lambda step: not isinstance(step, Fit)))
+    if isinstance(step, Flip):
+        assert step.boxes(drawn.track.boxes()) == step.track(drawn.track).boxes()
+    for frame, tight in step.track(drawn.track).boxes().items():
+        moved = step.boxes(drawn.track.boxes())[frame]
+        # What is left of a mask lies in what is left of its box, and a box that is gone leaves no mask.
+        assert tight is None or (np.subtract(tight, moved) * (1, 1, -1, -1) >= 0).all()
+
+
+def test_stretch_by_hand():
+    fit = Fit((2, 4), (4, 2), "stretch")
+    masks = np.array([[[1, 0, 0, 1], [0, 1, 1, 0]]], dtype=bool)
+    # Centres of the columns at 1.0 and 3.0 lie on borders: the right pixel it is.
+    assert fit.masks(masks)[0].astype(int).tolist() == [[0, 1], [0, 1], [1, 0], [1, 0]]
+    assert fit.box((0.0, 0.0, 2.0, 1.0)) == (0, 0, 1, 2)
+    frames = masks[..., None].repeat(3, axis=-1).astype(np.uint8) * 200
+    assert fit.frames(frames).shape == (1, 4, 2, 3)
+
+
+def test_crop_by_hand():
+    crop = Crop((4, 6), (1, 2, 5, 4))
+    assert crop.target_hw == (2, 4)
+    frames = np.arange(72, dtype=np.uint8).reshape(1, 4, 6, 3)
+    assert (crop.frames(frames) == frames[:, 2:4, 1:5]).all()
+    assert crop.box((0.0, 0.0, 3.0, 3.0)) == (0, 0, 2, 1)
+    assert crop.box((0.0, 0.0, 1.0, 1.0)) is None
+    with pytest.raises(ValueError, match=r"this crop is for pictures of \(4, 6\)"):
+        crop.track(MaskTrack.from_array(np.zeros((1, 6, 4), dtype=bool)))
+
+
+@pytest.mark.parametrize("box", [(0, 0, 7, 4), (-1, 0, 3, 3), (3, 0, 3, 2), (4, 0, 3, 2), (0, 3, 2, 2), (0, 0, 1, 5)])
+def test_a_crop_outside_of_the_picture_is_refused(box):
+    with pytest.raises(InputError, match=r"is no part .* of a picture of 4x6 pixels; choose 0 <= x1 < x2 <= 6"):
+        Crop((4, 6), box)
+
+
+def test_a_chain_of_steps_that_do_not_fit_is_refused():
+    with pytest.raises(ValueError, match=r"this flip is for pictures of \(4, 6\), not \(4, 4\)"):
+        Fit((4, 6), (4, 4)).then(Flip((4, 6)))
+
+
+def test_an_empty_chain_changes_nothing():
+    chain, masks = Chain((3, 5), ()), np.eye(3, 5, dtype=bool)[None]
+    assert chain.target_hw == (3, 5)
+    assert (chain.masks(masks) == masks).all()
+    assert chain.box((-1.0, 1.0, 9.0, 2.0)) == (0, 1, 5, 2)
+
+
+_SIDES = st.floats(allow_nan=True, allow_infinity=True) | st.floats(-50, 50) | st.integers(-50, 50)
+
+
+@settings(max_examples=250)
+@given(st.data())
+def test_four_thousand_boxes_of_any_numbers(data):
+    source_hw = data.draw(sizes())
+    transform = in_one(source_hw, data.draw(several_steps(source_hw)))
+    height, width = transform.target_hw
+    for box in data.draw(st.lists(st.tuples(*[_SIDES] * 4), min_size=16, max_size=16)):
+        try:
+            moved = transform.box(box)
+        except InputError:
+            x1, y1, x2, y2 = box
+            assert not (np.isfinite(box).all() and x1 <= x2 and y1 <= y2)
+            continue
+        assert moved is None or (0 <= moved[0] < moved[2] <= width and 0 <= moved[1] < moved[3] <= height)

@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 
 from interplay.backbones.registry import load_backbone
 from interplay.core.artifacts import Artifact, build
+from interplay.core.cache import Cache
 from interplay.core.config import load_recipe
 from interplay.core.errors import InputError
 from interplay.core.files import write_json
@@ -66,10 +67,10 @@ def test_lora_only_has_no_alignment_terms(backbone_folder: str, clips: Artifact,
     assert artifact.summary["lora_layers"] == [0, 1, 2]
 
 
-def test_the_total_is_the_paper_formula(backbone_folder: str, clips: Artifact) -> None:
+def test_the_total_is_the_paper_formula(backbone_folder: str, clips: Artifact, tmp_path: Path) -> None:
     settings = config(backbone_folder, caption_dropout=0.0)
     backbone = load_backbone(backbone_folder)
-    data = encode_clips(backbone, ClipStore(clips.path), ClipStore(clips.path).select(), MATRIX)
+    data = encode_clips(backbone, ClipStore(clips.path), settings, cache=Cache(tmp_path / "cache"), model="tiny")
     values = MatrixLosses(backbone, data, settings, MATRIX)(torch.Generator().manual_seed(0))
     sga = values["sga_subject"] + values["sga_object"] + values["sga_verb"]
     spa = values["spa_subject"] + values["spa_object"]
@@ -77,19 +78,19 @@ def test_the_total_is_the_paper_formula(backbone_folder: str, clips: Artifact) -
     assert values["loss"].item() == pytest.approx(expected.item(), rel=1e-5)
 
 
-def test_alignment_does_not_change_the_plain_objective(backbone_folder: str, clips: Artifact) -> None:
+def test_alignment_does_not_change_the_plain_objective(backbone_folder: str, clips: Artifact, tmp_path: Path) -> None:
     settings = config(backbone_folder)
     backbone = load_backbone(backbone_folder)
-    data = encode_clips(backbone, ClipStore(clips.path), ClipStore(clips.path).select(), MATRIX)
+    data = encode_clips(backbone, ClipStore(clips.path), settings, cache=Cache(tmp_path / "cache"), model="tiny")
     aligned = MatrixLosses(backbone, data, settings, MATRIX)(torch.Generator().manual_seed(1))
     plain = FineTuneLosses(backbone, data, settings)(torch.Generator().manual_seed(1))
     assert torch.equal(aligned["diffusion"], plain["diffusion"])
 
 
-def test_a_clip_without_its_caption_grounds_no_words(backbone_folder: str, clips: Artifact) -> None:
+def test_a_clip_without_its_caption_grounds_no_words(backbone_folder: str, clips: Artifact, tmp_path: Path) -> None:
     settings = config(backbone_folder, caption_dropout=0.999)
     backbone = load_backbone(backbone_folder)
-    data = encode_clips(backbone, ClipStore(clips.path), ClipStore(clips.path).select(), MATRIX)
+    data = encode_clips(backbone, ClipStore(clips.path), settings, cache=Cache(tmp_path / "cache"), model="tiny")
     values = MatrixLosses(backbone, data, settings, MATRIX)(torch.Generator().manual_seed(0))
     assert values["sga_subject"].item() == 0
     assert values["spa_subject"].item() > 0

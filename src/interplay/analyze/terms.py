@@ -19,7 +19,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from interplay.attention import Region
-from interplay.grid.pooling import PoolRule, pool_masks
+from interplay.grid.pooling import PoolRule, pool_track
 from interplay.grid.token_grid import TokenGrid
 from interplay.records.caption import Tokenizer, parse_caption, token_spans
 from interplay.records.clip import Clip, Interaction
@@ -121,13 +121,8 @@ def regions_of(
     words = torch.zeros(len(terms), most, text_length)
     for clip, of_clip in enumerate(terms):
         for position, term in enumerate(of_clip):
-            masks[clip, position] = _pooled(term.track, grid, rule).flatten()
+            masks[clip, position] = pool_track(term.track, grid, rule=rule, rate="latent").flatten()
             words[clip, position, list(term.tokens)] = 1.0
     first_frame = masks.clone()
     first_frame[..., grid.tokens_per_frame :] = 0.0
     return TermRegions(tuple(terms), masks.to(device), first_frame.to(device), words.to(device))
-
-
-def _pooled(track: MaskTrack, grid: TokenGrid, rule: PoolRule) -> Float[Tensor, "f h w"]:
-    masks, known = torch.from_numpy(track.to_array())[None], torch.from_numpy(track.known())[None]
-    return pool_masks(masks, grid, rule=rule, rate="latent", known=known)[0]

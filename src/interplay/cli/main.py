@@ -13,7 +13,7 @@ from types import FrameType
 import typer
 from pydantic import ValidationError
 
-from interplay.cli import demo, stages, world
+from interplay.cli import cache, data, demo, doctor, stages, world
 from interplay.core.errors import InputError, InterplayError
 
 app = typer.Typer(
@@ -24,7 +24,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(world.app, name="world")
+app.add_typer(cache.app, name="cache")
+app.add_typer(data.app, name="data")
 app.command()(demo.demo)
+app.command()(doctor.doctor)
 app.command()(stages.curate)
 app.command()(stages.analyze)
 app.command()(stages.train)

@@ -13,6 +13,10 @@ from interplay.core.artifacts import Artifact, open_artifact
 Analysis = Annotated[Path | None, typer.Option("--analysis", help="An analysis artifact: it chooses the layers.")]
 Generation = Annotated[Path | None, typer.Option("--generation", help="A generation artifact.")]
 Evaluation = Annotated[Path | None, typer.Option("--evaluation", help="The evaluation of that generation.")]
+CacheFolder = Annotated[
+    Path | None,
+    typer.Option("--cache", envvar="INTERPLAY_CACHE", help='Folder of the cache; default: "cache" beside --out.'),
+]
 Training = Annotated[Path | None, typer.Option("--training", help="A training artifact: its LoRA is used.")]
 
 
@@ -62,7 +66,7 @@ def analyze(
     config = AnalyzeConfig(mode=mode, backbone=backbone, limit=limit, seed=seed)
     artifact = run(
         config,
-        open_artifact(clips, "clips"),
+        _clips(clips),
         out,
         generation=_opened(generation, "generation"),
         evaluation=_opened(evaluation, "evaluation"),
@@ -78,13 +82,19 @@ def train(
     analysis: Analysis = None,
     overrides: Annotated[list[str] | None, typer.Option("--set", help="Override a field: --set a.b=c.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Overrides the recipe's seed.")] = None,
+    cache: CacheFolder = None,
+    rebuild_cache: Annotated[bool, typer.Option("--rebuild-cache", help="Make every entry of the cache anew.")] = False,
     threads: Threads = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Train a LoRA from a recipe; killed at any step, the same command goes on.
 
+    Latents, text embeddings and pooled masks are computed once and kept in a cache, a folder named "cache" beside --out
+    unless --cache names another. Runs share it, also at the same time; it never changes a result.
+
     Example: interplay train matrix-tiny-cogvideox --clips runs/clips --analysis runs/analysis --out runs/training
     """
+    from interplay.core.cache import Cache
     from interplay.core.config import load_recipe
     from interplay.recipes import recipe_path
     from interplay.train.config import TrainConfig
@@ -94,7 +104,12 @@ def train(
     seeded = [*(overrides or []), *([] if seed is None else [f"seed={seed}"])]
     config = load_recipe(recipe_path(recipe), TrainConfig, seeded)
     artifact = run(
-        config, open_artifact(clips, "clips"), out, analysis=_opened(analysis, "analysis"), overwrite=overwrite
+        config,
+        _clips(clips),
+        out,
+        analysis=_opened(analysis, "analysis"),
+        cache=Cache(cache or out.absolute().parent / "cache", rebuild=rebuild_cache),
+        overwrite=overwrite,
     )
     print(artifact.path)
 
@@ -130,9 +145,7 @@ def generate(
         seed=seed,
         batch_size=batch_size,
     )
-    artifact = run(
-        config, open_artifact(clips, "clips"), out, training=_opened(training, "training"), overwrite=overwrite
-    )
+    artifact = run(config, _clips(clips), out, training=_opened(training, "training"), overwrite=overwrite)
     print(artifact.path)
 
 
@@ -155,7 +168,7 @@ def evaluate(
 
     config = EvaluateConfig(judge=judge, seed=seed)
     opened = _opened(generation, "generation")
-    print(run(config, open_artifact(clips, "clips"), opened, out, overwrite=overwrite).path)
+    print(run(config, _clips(clips), opened, out, overwrite=overwrite).path)
 
 
 def report(
@@ -180,7 +193,7 @@ def report(
     from interplay.report.run import PAGE, run
 
     inputs = ReportInputs(
-        clips=_opened(clips, "clips"),
+        clips=None if clips is None else _clips(clips),
         base_generation=_opened(base, "generation"),
         base_evaluation=_opened(base_scores, "evaluation"),
         analysis=_opened(analysis, "analysis"),
@@ -189,6 +202,12 @@ def report(
         aligned_evaluation=_opened(aligned_scores, "evaluation"),
     )
     print(run(ReportConfig(title=title, seed=seed), inputs, out, overwrite=overwrite).path / PAGE)
+
+
+def _clips(path: Path) -> Artifact:
+    from interplay.records.store.opening import open_clips
+
+    return open_clips(path)
 
 
 def _opened(path: Path | None, kind: str) -> Artifact | None:

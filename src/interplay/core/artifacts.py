@@ -7,11 +7,12 @@ same question asked twice is answered once. The promises of :func:`build`:
 - ``out`` is absent, or the finished old artifact, or the finished new one; never anything between, whatever dies when.
 - Unfinished work waits in ``<out>.partial`` and the next run with the same identity goes on from it.
 - One process at a time writes an artifact.
+
+What is finished stays as it is, with one exception: :mod:`interplay.core.additions` adds files to it.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import sys
@@ -19,18 +20,22 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from interplay.core.config import Config, digest, jsonable
 from interplay.core.errors import InputError
 from interplay.core.files import exclusive, fsync_folder, full_disk_named, read_json, write_json
-
-MANIFEST = "manifest.json"
-SCRATCH = ".interplay"
-_MANIFEST_FIELDS = ("kind", "identity", "config", "inputs", "summary", "versions", "created", "files")
-_NAMED_PACKAGES = ("interplay", "torch", "diffusers", "transformers", "peft", "accelerate", "numpy", "av", "pyarrow")
+from interplay.core.manifest import (
+    MANIFEST,
+    REMAKE,
+    SCRATCH,
+    content_of,
+    entry_of,
+    read_manifest,
+    sha256_on_disk,
+    versions,
+)
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,10 @@ class External:
     identity: str
 
 
+# The note that something is being added to a finished artifact: it keeps the old manifest meanwhile.
+ADDING = f"{SCRATCH}/adding.json"
+
+
 def scratch(folder: Path) -> Path:
     """The place inside a folder under construction for what helps to resume and is dropped at the end."""
     place = folder / SCRATCH
@@ -89,24 +98,24 @@ def open_artifact(path: Path, kind: str | None = None) -> Artifact:
     if not path.is_dir():
         raise _absent(path)
     if not (path / MANIFEST).is_file():
-        raise InputError(
-            f"is no artifact (no {MANIFEST})", where=path, cure="name the folder that a stage wrote as --out"
-        )
-    artifact = Artifact(path, _read_manifest(path))
+        _refuse_half_added(path)
+        cure = "name the folder that a stage wrote as --out"
+        raise InputError(f"is no artifact (no {MANIFEST})", where=path, cure=cure)
+    artifact = Artifact(path, read_manifest(path))
     if kind is not None and artifact.kind != kind:
         cure = f'name an artifact of the kind "{kind}"'
         raise InputError(f'is an artifact of the kind "{artifact.kind}"', where=path, cure=cure)
     for name, entry in artifact.manifest["files"].items():
         if not (path / name).is_file() or (path / name).stat().st_size != entry["bytes"]:
-            raise InputError("is missing or was changed after it was made", where=path / name, cure=_REMAKE)
+            raise InputError("is missing or was changed after it was made", where=path / name, cure=REMAKE)
     return artifact
 
 
 def verify(artifact: Artifact) -> None:
     """Read every file of ``artifact``; :class:`InputError` about the first one that is not as it was written."""
     for name, entry in artifact.manifest["files"].items():
-        if _sha256_on_disk(artifact.path / name) != entry["sha256"]:
-            raise InputError("was changed after it was made", where=artifact.path / name, cure=_REMAKE)
+        if sha256_on_disk(artifact.path / name) != entry["sha256"]:
+            raise InputError("was changed after it was made", where=artifact.path / name, cure=REMAKE)
 
 
 def build(
@@ -127,8 +136,8 @@ def build(
     # Absolute without resolving links: `runs/x/..` and "." must have a name to put `.partial` and `.lock` behind.
     out = Path(os.path.abspath(out))
     identity = digest([kind, config, {name: artifact.identity for name, artifact in inputs.items()}])
-    with full_disk_named(out.parent), exclusive(_beside(out, ".lock"), owner=out):
-        _recover_from_a_broken_swap(out)
+    with full_disk_named(out.parent), exclusive(beside(out, ".lock"), owner=out):
+        recover_from_a_broken_swap(out)
         finished = _finished(out, identity, overwrite)
         if finished is not None:
             _say(f"{out}: already there, made from the same config and inputs")
@@ -143,26 +152,19 @@ def build(
 
 # --- what is already there ------------------------------------------------------------------------------------------
 
-_REMAKE = "remove the artifact's folder and make it again"
-
 
 def _absent(path: Path) -> InputError:
-    if _beside(path, ".partial").is_dir():
+    if beside(path, ".partial").is_dir():
         return InputError(
             "is not finished", where=path, cure="run the command that makes it again; it goes on from there"
         )
     return InputError("there is no such folder", where=path, cure="check the path, or run the stage that makes it")
 
 
-def _read_manifest(folder: Path) -> Mapping[str, Any]:
-    path = folder / MANIFEST
-    manifest = read_json(path)
-    if not isinstance(manifest, dict):
-        raise InputError("is not a manifest", where=path, cure=_REMAKE)
-    missing = [name for name in _MANIFEST_FIELDS if name not in manifest]
-    if missing:
-        raise InputError(f"the field {missing[0]} is missing", where=path, cure=_REMAKE)
-    return manifest
+def _refuse_half_added(path: Path) -> None:
+    if (path / ADDING).is_file():
+        cure = "run the command that adds to it again; it goes on from there"
+        raise InputError("is not finished: something is being added to it", where=path, cure=cure)
 
 
 def _finished(out: Path, identity: str, overwrite: bool) -> Artifact | None:
@@ -170,9 +172,10 @@ def _finished(out: Path, identity: str, overwrite: bool) -> Artifact | None:
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return None
     if not (out / MANIFEST).is_file():
+        _refuse_half_added(out)
         # Overwriting is for artifacts only: `--overwrite --out ~` must not cost anybody a home folder.
         raise InputError("exists and is no artifact", where=out, cure="give another --out, or remove it yourself")
-    found = Artifact(out, _read_manifest(out))
+    found = Artifact(out, read_manifest(out))
     if found.identity == identity:
         return open_artifact(out)
     if overwrite:
@@ -184,12 +187,13 @@ def _finished(out: Path, identity: str, overwrite: bool) -> Artifact | None:
 # --- the folder under construction ----------------------------------------------------------------------------------
 
 
-def _beside(out: Path, suffix: str) -> Path:
+def beside(out: Path, suffix: str) -> Path:
+    """The neighbour of an artifact that serves its making: ``.lock``, ``.partial``, ``.replaced``."""
     return out.with_name(out.name + suffix)
 
 
 def _prepare_partial(out: Path, identity: str) -> Path:
-    partial = _beside(out, ".partial")
+    partial = beside(out, ".partial")
     mark = partial / SCRATCH / "identity.json"
     if mark.is_file():
         if read_json(mark) != {"identity": identity}:
@@ -225,6 +229,19 @@ def _clear(partial: Path) -> None:
     shutil.rmtree(partial)
 
 
+def told_of_inputs(inputs: Mapping[str, Artifact | External], out: Path) -> dict[str, dict[str, str]]:
+    """What the manifest of ``out`` says of its inputs; paths are relative to ``out``."""
+    return {
+        name: {"path": os.path.relpath(artifact.path.absolute(), out), "identity": artifact.identity}
+        for name, artifact in inputs.items()
+    }
+
+
+def now() -> str:
+    """The time of day, as manifests write it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
 def _write_manifest(
     partial: Path,
     out: Path,
@@ -238,43 +255,13 @@ def _write_manifest(
         "kind": kind,
         "identity": identity,
         "config": jsonable(config),
-        "inputs": {
-            name: {"path": os.path.relpath(artifact.path.absolute(), out), "identity": artifact.identity}
-            for name, artifact in inputs.items()
-        },
+        "inputs": told_of_inputs(inputs, out),
         "summary": dict(summary),
-        "versions": _versions(),
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "files": {path.relative_to(partial).as_posix(): _entry(path) for path in _content(partial)},
+        "versions": versions(),
+        "created": now(),
+        "files": {path.relative_to(partial).as_posix(): entry_of(path) for path in content_of(partial)},
     }
     write_json(partial / MANIFEST, manifest)
-
-
-def _content(folder: Path) -> Iterator[Path]:
-    for path in sorted(folder.rglob("*")):
-        inside = path.relative_to(folder)
-        if path.is_file() and inside.parts[0] != SCRATCH and inside.as_posix() != MANIFEST:
-            yield path
-
-
-def _entry(path: Path) -> dict[str, Any]:
-    return {"bytes": path.stat().st_size, "sha256": _sha256_on_disk(path)}
-
-
-def _sha256_on_disk(path: Path) -> str:
-    with path.open("rb") as stream:
-        os.fsync(stream.fileno())
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _versions() -> dict[str, str]:
-    found = {"python": sys.version.split()[0]}
-    for package in _NAMED_PACKAGES:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue  # an optional one that is not installed
-    return found
 
 
 # --- the swap -------------------------------------------------------------------------------------------------------
@@ -286,7 +273,7 @@ def _publish(partial: Path, out: Path) -> None:
     A folder cannot be renamed onto a full one, so an old artifact steps aside first. Between the two renames ``out`` is
     absent; a process that dies right there is healed by the next :func:`build`.
     """
-    replaced = _beside(out, ".replaced")
+    replaced = beside(out, ".replaced")
     if out.exists() and any(out.iterdir()):
         os.rename(out, replaced)
     os.rename(partial, out)
@@ -297,8 +284,9 @@ def _publish(partial: Path, out: Path) -> None:
         shutil.rmtree(replaced)
 
 
-def _recover_from_a_broken_swap(out: Path) -> None:
-    replaced = _beside(out, ".replaced")
+def recover_from_a_broken_swap(out: Path) -> None:
+    """Finish what a process that died between the two renames of a swap left; call it while holding the lock."""
+    replaced = beside(out, ".replaced")
     if not replaced.exists():
         return
     if out.exists():

@@ -40,13 +40,12 @@ ConfigT = TypeVar("ConfigT", bound=Config)
 
 def load_recipe(path: Path, model: type[ConfigT], overrides: Sequence[str] = ()) -> ConfigT:
     """Read the recipe at ``path`` as a ``model``, after applying the ``a.b=c`` overrides in their order."""
-    data = _read_mapping(path)
-    for override in overrides:
-        _apply(override, data)
-    try:
-        return model.model_validate(data)
-    except ValidationError as error:
-        raise _explain(error, path, model, data, overrides) from error
+    return _resolve(_read_mapping(path), str(path), model, overrides)
+
+
+def from_overrides(model: type[ConfigT], overrides: Sequence[str], *, where: str) -> ConfigT:
+    """A ``model`` with its defaults, changed by ``a.b=c`` overrides; ``where`` names it in messages."""
+    return _resolve({}, where, model, overrides)
 
 
 def dump_recipe(config: Config, path: Path) -> None:
@@ -70,6 +69,15 @@ def jsonable(config: Any) -> Any:
 
 
 # --- reading -----------------------------------------------------------------------------------------------------
+
+
+def _resolve(data: dict[str, Any], origin: str, model: type[ConfigT], overrides: Sequence[str]) -> ConfigT:
+    for override in overrides:
+        _apply(override, data)
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise _explain(error, origin, model, data, overrides) from error
 
 
 def _read_mapping(path: Path) -> dict[str, Any]:
@@ -119,14 +127,14 @@ def _split_override(override: str) -> tuple[str, Any]:
 
 
 def _explain(
-    error: ValidationError, path: Path, model: type[Config], data: Mapping[str, Any], overrides: Sequence[str]
+    error: ValidationError, origin: str, model: type[Config], data: Mapping[str, Any], overrides: Sequence[str]
 ) -> InputError:
     # A key that does not exist explains why another one is missing, so it is told first.
     first, *others = sorted(error.errors(include_url=False), key=lambda detail: detail["type"] != "extra_forbidden")
     key = ".".join(_path_in_data(first["loc"], data, model))
     more = f" (and {len(others)} more)" if others else ""
     problem, cure = _problem_and_cure(first, key, model)
-    return InputError(problem + more, where=_origin(key, path, overrides), cure=cure)
+    return InputError(problem + more, where=_origin(key, origin, overrides), cure=cure)
 
 
 def _problem_and_cure(detail: ErrorDetails, key: str, model: type[Config]) -> tuple[str, str]:
@@ -145,12 +153,12 @@ def _spelling_cure(wrong: str, valid: Sequence[str]) -> str:
     return f'did you mean "{near[0]}"? ({listing})' if near else listing
 
 
-def _origin(key: str, path: Path, overrides: Sequence[str]) -> str:
+def _origin(key: str, origin: str, overrides: Sequence[str]) -> str:
     for override in reversed(overrides):
         named = override.partition("=")[0].strip()
         if key == named or key.startswith(named + "."):
             return f"--set {override}"
-    return str(path)
+    return origin
 
 
 def _path_in_data(loc: Sequence[str | int], data: Any, model: type[Config]) -> Iterator[str]:

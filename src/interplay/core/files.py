@@ -10,6 +10,7 @@ import errno
 import fcntl
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any
 from interplay.core.errors import InputError
 
 FULL_DISK_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT})
+_COPY_BYTES = 1 << 20
 
 
 def atomic_write_bytes(path: Path, data: bytes) -> None:
@@ -40,6 +42,28 @@ def atomic_write_bytes(path: Path, data: bytes) -> None:
 def atomic_write_text(path: Path, text: str) -> None:
     """Write ``text`` as UTF-8, in the manner of :func:`atomic_write_bytes`."""
     atomic_write_bytes(path, text.encode("utf-8"))
+
+
+def atomic_copy(source: Path, target: Path) -> None:
+    """Copy a file byte for byte, of whatever size, replacing ``target`` in one step (folders above it are made).
+
+    Unlike :func:`atomic_write_bytes` it does not wait for the disk: media are many and large, and a copy that a power
+    cut spoilt is found by the digests of the artifact that it belongs to.
+    """
+    try:
+        reading = source.open("rb")
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror})", where=source, cure="check the path") from error
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    with reading, full_disk_named(target.parent):
+        try:
+            with temporary.open("wb") as writing:
+                shutil.copyfileobj(reading, writing, _COPY_BYTES)
+            os.replace(temporary, target)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -81,6 +105,11 @@ def full_disk_named(folder: Path) -> Iterator[None]:
             raise
         cure = "free some space or choose a folder on another disk; a repeated run goes on from what is there"
         raise InputError("the disk is full", where=folder, cure=cure) from error
+
+
+def is_full_disk(error: InputError) -> bool:
+    """Whether this is the error of :func:`full_disk_named`: about the disk, and not about what was to be written."""
+    return isinstance(error.__cause__, OSError) and error.__cause__.errno in FULL_DISK_ERRNOS
 
 
 @contextmanager

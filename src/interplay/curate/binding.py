@@ -22,8 +22,7 @@ from interplay.curate.config import CurateConfig
 from interplay.curate.words import ARTICLES, NOT_A_PRODUCT, PARTICLES, PERSONS, PHRASE_ENDS, VERB_FORMS
 from interplay.records.caption import Caption, parse_caption
 from interplay.records.check import check_binding
-
-PERSON_ID, PRODUCT_ID = "id1", "id2"
+from interplay.records.structure.labels import PERSON_ID, PRODUCT_ID
 
 _LONGEST_PHRASE_WORDS = 10
 _TOKEN = re.compile(r"\w+(?:[-'\u2019]\w+)*|[^\w\s]")

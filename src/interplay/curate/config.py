@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from interplay.core.config import Config
-from interplay.records.formats.cointeract import FORMAT_FPS
+from interplay.records.formats.cointeract.rows import FORMAT_FPS
 from interplay.records.structure.config import StructureVideoConfig
 
 
@@ -21,6 +21,8 @@ class CurateConfig(Config):
     three ``*_words`` name, for every clip, the exact words of the prompt to bind; unset, the rule of :mod:`.binding`
     finds them.
 
+    ``follow_links`` admits links in the dataset that lead out of its folder.
+
     ``caption`` is what a clip says in the end: the ``full`` prompt, or the ``clause`` alone of who does what to what
     (short enough for a model with a short text window; the prompt stays in the caption's provenance).
     """
@@ -33,6 +35,7 @@ class CurateConfig(Config):
     labels_lead: int | Literal["measure"] = "measure"
     fit: Literal["cover", "contain"] = "cover"
     split: str = "train"
+    follow_links: bool = False
     caption: Literal["full", "clause"] = "full"
     person_words: str | None = None
     verb_words: str | None = None

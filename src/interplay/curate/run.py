@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,25 +23,25 @@ from interplay.core.config import digest
 from interplay.core.errors import InputError
 from interplay.core.files import full_disk_named
 from interplay.core.progress import track
-from interplay.curate.binding import PERSON_ID, PRODUCT_ID, Binding, bind, noun_and_appearance, verb_words
+from interplay.curate.binding import Binding, bind, noun_and_appearance, verb_words
 from interplay.curate.config import CurateConfig
 from interplay.curate.sampling import Times, boxes_at, choose_times
 from interplay.records.caption import Caption, parse_caption
 from interplay.records.check import check_binding
 from interplay.records.clip import Clip, Instance, Interaction, Provenance
-from interplay.records.formats.cointeract import Row, find_table, read_rows
+from interplay.records.formats.cointeract.boxes import KeyConvention, PartBoxes, latest_frame
+from interplay.records.formats.cointeract.rows import REQUIRED_COLUMNS, PathOptions, Row, find_table, read_rows
 from interplay.records.geometry import Fit
 from interplay.records.masks import MaskTrack
 from interplay.records.media.video import VideoInfo, probe_video, stream_video, write_video
 from interplay.records.store.layout import MEDIA_FOLDER, video_path
 from interplay.records.store.reader import ClipStore
 from interplay.records.store.writer import StoreWriter
-from interplay.records.structure.lag import Lead, measure_lead
+from interplay.records.structure.labels import PERSON_ID, PRODUCT_ID, find_lead, lead_settings
+from interplay.records.structure.lag import Lead
 from interplay.records.structure.tracks import read_tracks
 
 _LOCKED_TO_THE_LABELS = ("structure_video", "pose_video")
-# Five seconds tell the lead; decoding more only costs.
-_FRAMES_TO_MEASURE = 128
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,19 @@ class _Plan:
     caption: Caption
     info: VideoInfo
     fit: Fit
+
+    @property
+    def box_keys(self) -> KeyConvention | None:
+        return self.row.boxes.convention(self.info.num_frames)
+
+    @property
+    def boxes(self) -> PartBoxes:
+        return self.row.boxes.in_pixel_frames(self.box_keys or "pixel")
+
+    @property
+    def boxes_hw(self) -> tuple[int, int]:
+        """Where the row does not give the size, the boxes are in the video's own pixels."""
+        return self.row.boxes_hw or self.info.size_hw
 
 
 @dataclass(frozen=True)
@@ -68,9 +81,12 @@ class _Made:
 
 def run(config: CurateConfig, source: Path, out: Path, *, overwrite: bool = False) -> Artifact:
     """Curate the table at ``source`` (or in that folder) into clips; every row is checked before any work."""
-    plans = [_plan(row, config) for row in read_rows(source)]
+    # A hard stop at the first bad row, and not a list of rejected ones: a stage makes the whole of what it was asked
+    # for or nothing. `interplay data check` lists every bad row.
+    plans = [_plan(row, config) for row in read_rows(source, PathOptions(follow_links=config.follow_links))]
     _check_overrides(config, plans, source)
-    identity = {**config.model_dump(mode="json"), "source": _fingerprint(find_table(source), plans)}
+    table = find_table(source, REQUIRED_COLUMNS)
+    identity = {**config.model_dump(mode="json"), "source": _fingerprint(table, plans)}
 
     def make(folder: Path) -> Mapping[str, Any]:
         with StoreWriter(folder) as writer:
@@ -100,8 +116,10 @@ def _plan(row: Row, config: CurateConfig) -> _Plan:
     info = probe_video(row.video)
     given = 0 if config.labels_lead == "measure" else config.labels_lead
     choose_times(info.num_frames, given, config, where=str(row.video))
+    plan = _Plan(row, clip_id, binding, caption, info, Fit(info.size_hw, config.target_hw, config.fit))
     _check_companions(row, info)
-    return _Plan(row, clip_id, binding, caption, info, Fit(info.size_hw, config.target_hw, config.fit))
+    _check_boxes(plan)
+    return plan
 
 
 def _check_companions(row: Row, info: VideoInfo) -> None:
@@ -117,9 +135,14 @@ def _check_companions(row: Row, info: VideoInfo) -> None:
             if companion.num_frames != info.num_frames:
                 problem = f"has {companion.num_frames} frames, and the video {row.video} has {info.num_frames}"
                 raise InputError(problem, where=row.media[name], cure="cut both to the same frames")
-    if row.boxes_hw is not None:
-        own.for_source(row.boxes_hw, where=f"{row.where}, fields height and width")
-    latest = max((frame for boxes in row.boxes.values() for frame in boxes), default=0)
+
+
+def _check_boxes(plan: _Plan) -> None:
+    row, info = plan.row, plan.info
+    if plan.box_keys is None:
+        return
+    Fit(info.size_hw, info.size_hw).for_source(plan.boxes_hw, where=f"{row.where}, fields height and width")
+    latest = latest_frame(plan.boxes)
     if latest >= info.num_frames:
         problem = f"a box is at frame {latest} and the video {row.video} has {info.num_frames} frames"
         cure = "key boxes by pixel frames (2, 6, 10, ...) or all by latent frames (0 to 19)"
@@ -145,17 +168,10 @@ def _fingerprint(table: Path, plans: Sequence[_Plan]) -> dict[str, Any]:
 
 
 def _add(plan: _Plan, config: CurateConfig, writer: StoreWriter) -> None:
-    lead = _lead(plan, config)
+    lead = find_lead(plan.row.video, _structure_video(plan), config.labels_lead)
     times = choose_times(plan.info.num_frames, lead.frames, config, where=str(plan.row.video))
     made = _Made(times, lead, _tracks(plan, times, config), _store_media(plan, times, config, writer.folder))
     writer.add(_clip(plan, made, config), frames=_fitted(plan.row.video, times.video, plan.fit))
-
-
-def _lead(plan: _Plan, config: CurateConfig) -> Lead:
-    if config.labels_lead != "measure":
-        return Lead(config.labels_lead, float("nan"), float("nan"))
-    every = range(min(plan.info.num_frames, _FRAMES_TO_MEASURE))
-    return measure_lead(stream_video(plan.row.video, every), stream_video(_structure_video(plan), every))
 
 
 def _structure_video(plan: _Plan) -> Path:
@@ -202,7 +218,7 @@ def _clip(plan: _Plan, made: _Made, config: CurateConfig) -> Clip:
         instances=tuple(_instance(plan.caption, instance_id) for instance_id in (PERSON_ID, PRODUCT_ID)),
         interactions=_interactions(plan.caption),
         tracks=made.tracks,
-        boxes=boxes_at(plan.row, made.times.labels, plan.fit),
+        boxes=boxes_at(plan.boxes, made.times.labels, plan.fit.for_source(plan.boxes_hw, where=plan.row.where)),
         media=made.media,
         provenance=_provenance(plan, made, config),
     )
@@ -231,7 +247,7 @@ def _provenance(plan: _Plan, made: _Made, config: CurateConfig) -> dict[str, Pro
     tracks = {
         "file": str(_structure_video(plan)),
         "frames": list(made.times.labels),
-        "lead": _lead_settings(made.lead, config),
+        "lead": lead_settings(made.lead, config.labels_lead),
         **config.structure.model_dump(mode="json"),
     }
     provenance = {
@@ -240,12 +256,6 @@ def _provenance(plan: _Plan, made: _Made, config: CurateConfig) -> dict[str, Pro
         "tracks": Provenance("curate.structure_video", tracks),
         "media": Provenance(table, {name: str(path) for name, path in row.media.items()} | {"scale": row.scale}),
     }
-    if row.boxes:
-        provenance["boxes"] = Provenance(table, {"keys": row.box_keys, "size_hw": list(row.boxes_hw or ())})
+    if plan.boxes:
+        provenance["boxes"] = Provenance(table, {"keys": plan.box_keys, "size_hw": list(plan.boxes_hw)})
     return provenance
-
-
-def _lead_settings(lead: Lead, config: CurateConfig) -> dict[str, Any]:
-    if config.labels_lead != "measure":
-        return {"frames": lead.frames, "by": "config"}
-    return {"by": "measured", **asdict(lead)}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from interplay.core.errors import InputError
 from interplay.curate.config import CurateConfig
 from interplay.records.clip import Boxes
-from interplay.records.formats.cointeract import FRAMES_OF_A_KEY, Row
+from interplay.records.formats.cointeract.boxes import FRAMES_OF_A_KEY, PartBoxes
 from interplay.records.geometry import Fit
 from interplay.records.masks import Box
 
@@ -44,16 +44,13 @@ def choose_times(available: int, lead: int, config: CurateConfig, *, where: str)
     )
 
 
-def boxes_at(row: Row, label_frames: Sequence[int], fit: Fit) -> dict[str, Boxes]:
-    """The row's boxes in the clip's frames and pixels.
+def boxes_at(parts: PartBoxes, label_frames: Sequence[int], fit: Fit) -> dict[str, Boxes]:
+    """A row's boxes in the clip's frames and pixels; ``fit`` maps the picture in which they lie.
 
     A labelled frame speaks for the four frames of its latent, as in the official loader; a clip's frame outside all of
     them stays unlisted, that is unknown. A box outside the crop becomes "not there".
     """
-    if row.boxes_hw is None:
-        return {}
-    boxes_fit = fit.for_source(row.boxes_hw, where=f"{row.where}, fields height and width")
-    return {part: Boxes(_by_frame(boxes, label_frames, boxes_fit)) for part, boxes in row.boxes.items()}
+    return {part: Boxes(_by_frame(boxes, label_frames, fit)) for part, boxes in parts.items()}
 
 
 def _by_frame(boxes: Mapping[int, Box | None], label_frames: Sequence[int], fit: Fit) -> dict[int, Box | None]:

@@ -1,16 +1,19 @@
-"""What must hold inside one clip before it is stored: every name that is used is bound, every size agrees.
+"""What must hold inside one clip before it is stored: no part of it may contradict another.
 
-A marker without a track would train a word on nothing; a track without a marker would never be used and nobody would
-notice. Both are errors here, at the door, and not silent gaps later.
+What is merely missing is legal, because foreign data has it: a marker without a track (nobody masked that instance) and
+a track without a marker (nobody named it). ``interplay data check`` reports both and training counts them as missing.
+Where a stage makes the binding itself, it must be whole, and :func:`check_binding` says so.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from interplay.core.errors import InputError
 from interplay.records.caption import parse_caption
-from interplay.records.clip import Clip, Interaction
+from interplay.records.clip import Boxes, Clip, Interaction
+from interplay.records.masks import Box
 
 
 def check_clip(clip: Clip, *, where: str) -> None:
@@ -19,11 +22,12 @@ def check_clip(clip: Clip, *, where: str) -> None:
     known = [instance.id for instance in clip.instances]
     if len(set(known)) < len(known):
         raise InputError("an instance id is listed twice", where=f"{where}, instances", cure="give each its own id")
-    check_binding(marked, clip.tracks, where=where)
     _check_named((*marked, *clip.tracks), known, f"{where}, caption and tracks")
     for interaction in clip.interactions:
-        _check_named(_roles(interaction), known, f"{where}, interaction '{interaction.verb}'")
-    _check_sizes(clip, where)
+        _check_named(roles_of(interaction), known, f"{where}, interaction '{interaction.verb}'")
+    _check_tracks(clip, where)
+    for name, boxes in clip.boxes.items():
+        _check_boxes(boxes, clip.num_frames, f"{where}, boxes {name}")
 
 
 def check_binding(marked: Iterable[str], tracked: Iterable[str], *, where: str) -> None:
@@ -41,9 +45,16 @@ def check_binding(marked: Iterable[str], tracked: Iterable[str], *, where: str) 
             raise InputError(problem, where=f"{where}, tracks", cure=cure)
 
 
-def _roles(interaction: Interaction) -> tuple[str, ...]:
+def roles_of(interaction: Interaction) -> tuple[str, ...]:
+    """The instance ids that an interaction names: subject, object and recipient, as far as it has them."""
     roles = (interaction.subject, interaction.object, interaction.recipient)
     return tuple(role for role in roles if role is not None)
+
+
+def is_broken_box(box: Box) -> bool:
+    """Whether four numbers are no box at all: one is not finite, or a far side lies before its near side."""
+    x1, y1, x2, y2 = box
+    return not all(map(math.isfinite, box)) or x2 < x1 or y2 < y1
 
 
 def _check_named(used: Iterable[str], known: Iterable[str], where: str) -> None:
@@ -54,19 +65,23 @@ def _check_named(used: Iterable[str], known: Iterable[str], where: str) -> None:
             raise InputError(problem, where=where, cure=f"add {instance_id} to the instances or correct the id")
 
 
-def _check_sizes(clip: Clip, where: str) -> None:
+def _check_tracks(clip: Clip, where: str) -> None:
     for instance_id, track in clip.tracks.items():
         if track.size_hw != clip.size_hw or len(track) != clip.num_frames:
             sizes = _shape(len(track), track.size_hw), _shape(clip.num_frames, clip.size_hw)
             problem = f"the mask track is {sizes[0]} and the video {sizes[1]}"
             cure = "bring both through the same frame choice and the same resize"
             raise InputError(problem, where=f"{where}, track {instance_id}", cure=cure)
-    for name, boxes in clip.boxes.items():
-        for frame in boxes.by_frame:
-            if not 0 <= frame < clip.num_frames:
-                problem = f"a box is at frame {frame} and the clip has {clip.num_frames} frames"
-                cure = "number frames from 0 in the clip's own frames"
-                raise InputError(problem, where=f"{where}, boxes {name}", cure=cure)
+
+
+def _check_boxes(boxes: Boxes, num_frames: int, where: str) -> None:
+    for frame, box in boxes.by_frame.items():
+        if not 0 <= frame < num_frames:
+            problem = f"a box is at frame {frame} and the clip has {num_frames} frames"
+            raise InputError(problem, where=where, cure="number frames from 0 in the clip's own frames")
+        if box is not None and is_broken_box(box):
+            problem = f"the box of frame {frame} is {box}, which is no (x1, y1, x2, y2)"
+            raise InputError(problem, where=where, cure="give finite corners, the upper left one first")
 
 
 def _shape(num_frames: int, size_hw: tuple[int, int]) -> str:

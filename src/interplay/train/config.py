@@ -8,6 +8,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from interplay.core.config import Config
+from interplay.grid.buckets import BucketConfig
 from interplay.methods.matrix.config import MatrixConfig
 
 
@@ -24,11 +25,16 @@ class LoraConfig(Config):
 
 
 class TrainConfig(Config):
-    """One fine-tuning run. ``matrix`` absent trains the LoRA on the plain objective (the papers' baseline)."""
+    """One fine-tuning run.
+
+    ``matrix`` absent trains the LoRA on the plain objective (the papers' baseline). ``buckets`` absent takes the clips
+    as they are, each size and length in a bucket of its own.
+    """
 
     backbone: str
     matrix: MatrixConfig | None = None
     lora: LoraConfig = LoraConfig()
+    buckets: BucketConfig | None = None
     splits: tuple[str, ...] = ("train",)
     limit: int | None = Field(None, ge=1)
     steps: int = Field(ge=1)

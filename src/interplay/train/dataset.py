@@ -1,105 +1,194 @@
-"""A dataset ready to train on: latents, first-frame conditions, token ids and alignment targets, encoded once.
+"""A dataset ready to train on: every clip in its bucket, encoded once, with what alignment cannot use listed.
 
-Shape legend: ``n`` clips, ``b`` batch, ``c f h w`` latent channels, frames, height, width, ``t`` text tokens.
+Only names and token positions are held in memory; a step loads the clips that it draws from the cache.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
 from torch import Tensor
 
 from interplay.backbones.base import Backbone
+from interplay.core.cache import Cache
 from interplay.core.errors import InputError
-from interplay.core.progress import Progress
-from interplay.grid.pixels import to_tensor
+from interplay.core.progress import track
+from interplay.grid.assignment import Assignment, BucketReport, ClipShape, as_they_are, assign_all
+from interplay.grid.buckets import Bucket, make_buckets
 from interplay.grid.token_grid import TokenGrid
 from interplay.methods.matrix.config import MatrixConfig
-from interplay.methods.matrix.targets import ClipTargets, caption_of, clip_targets
-from interplay.records.caption import Caption, parse_caption, token_spans
+from interplay.methods.matrix.requests import Missing, aligns, missing_in
+from interplay.methods.matrix.targets import ClipTargets, caption_of, cast_of, targets_of
+from interplay.records.caption import parse_caption, token_spans
 from interplay.records.clip import Clip
 from interplay.records.store.reader import ClipStore
+from interplay.train.batches import Batch, TrainingClips
+from interplay.train.config import TrainConfig
+from interplay.train.encoding import Encoder, MaskSource, Source, digest_of_tracks
 
-# A video autoencoder on the CPU encodes eight clips at once several times faster than one by one.
-_BATCH = 8
+_SHAPE_COLUMNS = ("clip_id", "split", "height", "width", "num_frames", "fps")
 
 
 @dataclass(frozen=True)
-class EncodedClips:
-    """All clips of a run in memory; ``targets`` is empty when nothing is aligned.
+class Words:
+    """Who is aligned by which text tokens, and the labels that lost tokens to the model's text length."""
 
-    ``lost_spans`` names the words that were cut off at the model's text length (``clip: label``).
+    masks: MaskSource
+    tokens: Mapping[str, tuple[int, ...]]
+    lost: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A clip of the run: its pixels, its plain caption and, when something is aligned, its words."""
+
+    clip_id: str
+    pixels: Source
+    text: str
+    words: Words | None
+
+
+class EncodedClips(TrainingClips):
+    """The clips of a run, whose encodings come from ``encoder``; see :func:`encode_clips`.
+
+    ``report`` says which bucket each clip is in and which clips are left out, ``missing`` what alignment would use and
+    cannot, and ``lost_spans`` names the words that were cut off at the model's text length (``clip: label``).
     """
 
-    grid: TokenGrid
-    latents: Float[Tensor, "n c f h w"]
-    conditions: Float[Tensor, "n c f h w"]
-    tokens: Int[Tensor, "n t"]
-    empty_tokens: Int[Tensor, "1 t"]
-    targets: tuple[ClipTargets, ...]
-    lost_spans: tuple[str, ...]
+    def __init__(
+        self,
+        backbone: Backbone,
+        encoder: Encoder,
+        rows: Sequence[Row],
+        grids: Mapping[Bucket, TokenGrid],
+        report: BucketReport,
+        missing: Sequence[Missing],
+    ) -> None:
+        self._encoder, self._rows, self._grids, self._device = encoder, rows, grids, backbone.device
+        self.groups = [
+            [number for number, row in enumerate(rows) if row.pixels.assignment.bucket == bucket] for bucket in grids
+        ]
+        self.report = report
+        self.missing = tuple(missing)
+        self.lost_spans = tuple(f"{row.clip_id}: {label}" for row in rows if row.words for label in row.words.lost)
 
-    def __len__(self) -> int:
-        return len(self.latents)
+    def batch(self, rows: Sequence[int], dropped: Sequence[bool]) -> Batch:
+        """These clips, which must be of one group; where ``dropped``, with the empty caption (targets keep theirs)."""
+        chosen = [self._rows[row] for row in rows]
+        pixels = [self._encoder.pixels(row.pixels) for row in chosen]
+        texts = ["" if drop else row.text for row, drop in zip(chosen, dropped, strict=True)]
+        return Batch(
+            grid=self._grids[chosen[0].pixels.assignment.bucket],
+            latents=self._stacked([latents for latents, _ in pixels]),
+            conditions=self._stacked([condition for _, condition in pixels]),
+            text=self._stacked([self._encoder.text(text) for text in texts]),
+            targets=tuple(_targets(row, self._encoder) for row in chosen if row.words),
+        )
+
+    def _stacked(self, tensors: Sequence[Tensor]) -> Tensor:
+        return torch.stack(list(tensors)).to(self._device)
 
 
 def encode_clips(
-    backbone: Backbone, store: ClipStore, clips: Sequence[Clip], matrix: MatrixConfig | None
+    backbone: Backbone, store: ClipStore, config: TrainConfig, *, cache: Cache, model: str
 ) -> EncodedClips:
-    """Encode ``clips``; all must have one geometry (buckets of several sizes come with the data floor)."""
-    _check_one_geometry(clips)
-    grid = backbone.grid(clips[0].num_frames, clips[0].size_hw)
-    captions = [caption_of(clip, matrix) if matrix else parse_caption(clip.caption) for clip in clips]
-    latents, conditions = _encode_pixels(backbone, store, clips, grid)
-    targets, lost = _align(backbone, clips, captions, grid, matrix) if matrix else ((), ())
-    return EncodedClips(
-        grid=grid,
-        latents=latents,
-        conditions=conditions,
-        tokens=backbone.tokenize([caption.text for caption in captions]),
-        empty_tokens=backbone.tokenize([""]),
-        targets=targets,
-        lost_spans=lost,
-    )
+    """Put the clips that ``config`` chooses into buckets and make sure that ``cache`` has all that training needs.
+
+    ``model`` is the digest of the backbone's files. Where no buckets are configured, the clips are taken as they are.
+    """
+    encoder = Encoder(backbone, store, cache, model)
+    report = in_buckets(backbone, chosen_shapes(store, config), config)
+    grids = _grids(backbone, report)
+    rows = [
+        _row(backbone, encoder, store.get(assignment.clip_id), assignment, grids[assignment.bucket], config.matrix)
+        for assignment in track(report.assigned, label="read clips")
+    ]
+    encoder.prepare([row.pixels for row in rows])
+    _embed(encoder, rows)
+    missing = _missing(encoder, rows, config.matrix) if config.matrix else []
+    return EncodedClips(backbone, encoder, rows, grids, report, missing)
 
 
-def _encode_pixels(
-    backbone: Backbone, store: ClipStore, clips: Sequence[Clip], grid: TokenGrid
-) -> tuple[Float[Tensor, "n c f h w"], Float[Tensor, "n c f h w"]]:
-    latents, conditions = [], []
-    with Progress("encode clips", len(clips)) as progress:
-        for start in range(0, len(clips), _BATCH):
-            batch = clips[start : start + _BATCH]
-            video = torch.stack([to_tensor(store.frames(clip)) for clip in batch])
-            latents.append(backbone.encode_video(video))
-            conditions.append(backbone.first_frame_condition(video[:, :, 0], grid.latent_shape[0]))
-            progress.advance(len(batch))
-    return torch.cat(latents), torch.cat(conditions)
+def chosen_shapes(store: ClipStore, config: TrainConfig) -> list[ClipShape]:
+    """The geometry of the clips that the recipe's splits and limit choose, without reading their tracks."""
+    listed = store.columns(_SHAPE_COLUMNS).to_pylist()
+    chosen: list[ClipShape] = []
+    for split in config.splits:
+        store.select(split, limit=0)  # says which splits there are, where this is none of them
+        rows = [row for row in listed if row["split"] == split]
+        chosen += [ClipShape(r["clip_id"], (r["height"], r["width"]), r["num_frames"], r["fps"]) for r in rows]
+    return chosen[: config.limit]
 
 
-def _align(
-    backbone: Backbone, clips: Sequence[Clip], captions: Sequence[Caption], grid: TokenGrid, matrix: MatrixConfig
-) -> tuple[tuple[ClipTargets, ...], tuple[str, ...]]:
-    """Targets of every clip, and the spans that the text length cut off."""
-    targets, lost = [], []
-    for clip, caption in zip(clips, captions, strict=True):
-        spans = token_spans(caption, backbone.tokenizer, backbone.text_length)
-        lost += [f"{clip.clip_id}: {label}" for label in spans.lost]
-        targets.append(clip_targets(clip, tokens=spans.tokens, grid=grid, pool=matrix.pool))
-    return tuple(targets), tuple(lost)
+def in_buckets(backbone: Backbone, clips: Sequence[ClipShape], config: TrainConfig) -> BucketReport:
+    """The bucket of every clip, or why it has none; an error when none has one."""
+    if config.buckets is None:
+        return as_they_are(clips)
+    like = backbone.grid(backbone.native_frames, backbone.native_size_hw)
+    report = assign_all(clips, make_buckets(config.buckets, like), config.buckets)
+    if not report.assigned:
+        drop = report.dropped[0]
+        problem = f"none of the {len(clips)} clips fits a bucket (the first, {drop.clip_id}: {drop.problem})"
+        raise InputError(problem, where="recipe, field buckets", cure=drop.cure)
+    return report
 
 
-def _check_one_geometry(clips: Sequence[Clip]) -> None:
-    first = _geometry(clips[0])
-    for clip in clips:
-        if _geometry(clip) != first:
-            problem = f"has {_geometry(clip)}, but {clips[0].clip_id} has {first}"
-            cure = "train on clips of one size, made by one `interplay curate` or `interplay world make`"
-            raise InputError(problem, where=f"clip {clip.clip_id}", cure=cure)
+def _grids(backbone: Backbone, report: BucketReport) -> dict[Bucket, TokenGrid]:
+    """The token grid of every bucket that has a clip."""
+    first = {assignment.bucket: assignment.clip_id for assignment in reversed(report.assigned)}
+    return {bucket: _grid(backbone, bucket, first[bucket]) for bucket, count in report.counts.items() if count}
 
 
-def _geometry(clip: Clip) -> str:
-    return f"{clip.num_frames} frames of {clip.size_hw[0]} x {clip.size_hw[1]} pixels"
+def _grid(backbone: Backbone, bucket: Bucket, clip_id: str) -> TokenGrid:
+    try:
+        return backbone.grid(bucket.frames, bucket.size_hw)
+    except InputError as error:
+        cure = f"{error.cure}, or let the recipe's `buckets` bring clips to legal sizes"
+        raise InputError(error.problem, where=f"clip {clip_id}, {error.where}", cure=cure) from error
+
+
+def _row(
+    backbone: Backbone,
+    encoder: Encoder,
+    clip: Clip,
+    assignment: Assignment,
+    grid: TokenGrid,
+    matrix: MatrixConfig | None,
+) -> Row:
+    caption = caption_of(clip, matrix) if matrix else parse_caption(clip.caption)
+    pixels = encoder.source(clip, assignment)
+    if matrix is None:
+        return Row(clip.clip_id, pixels, caption.text, None)
+    cast = cast_of(clip)
+    masks = MaskSource(clip.clip_id, cast, digest_of_tracks(clip, cast), assignment, grid, matrix.pool)
+    spans = token_spans(caption, backbone.tokenizer, backbone.text_length)
+    return Row(clip.clip_id, pixels, caption.text, Words(masks, spans.tokens, tuple(spans.lost)))
+
+
+def _embed(encoder: Encoder, rows: Sequence[Row]) -> None:
+    """Embed the captions that the cache does not have, and the empty one, which stands for a dropped caption."""
+    for text in track(dict.fromkeys(("", *(row.text for row in rows))), label="embed captions"):
+        encoder.text(text)
+
+
+def _missing(encoder: Encoder, rows: Sequence[Row], matrix: MatrixConfig) -> list[Missing]:
+    """Pool the tracks that the cache does not have; what alignment cannot use of them."""
+    missing: list[Missing] = []
+    aligned = 0
+    for row in track(rows, label="pool tracks"):
+        targets = _targets(row, encoder)
+        missing += missing_in(matrix, targets)
+        aligned += aligns(matrix, targets)
+    if not aligned:
+        why = f" ({missing[0].clip_id}: {missing[0].key}, {missing[0].reason})" if missing else ""
+        problem = f"none of the {len(rows)} clips has anything to align{why}"
+        cure = "give captions with markers, mask tracks and interactions, or take `matrix` out of the recipe"
+        raise InputError(problem, where="recipe, field matrix", cure=cure)
+    return missing
+
+
+def _targets(row: Row, encoder: Encoder) -> ClipTargets:
+    assert row.words is not None
+    return targets_of(row.clip_id, row.words.masks.cast, row.words.tokens, *encoder.masks(row.words.masks))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from interplay.attention import observe
@@ -18,15 +18,15 @@ from interplay.methods.matrix.config import MatrixConfig
 from interplay.methods.matrix.requests import MatrixSites, build_batch
 from interplay.methods.matrix.targets import ClipTargets
 from interplay.methods.matrix.terms import MatrixHeads, losses, weighted_total
+from interplay.train.batches import Batch, TrainingClips
 from interplay.train.config import TrainConfig
-from interplay.train.dataset import EncodedClips
 
 
 @dataclass(frozen=True)
 class Draw:
-    """The random choices of one step: which clips, how noisy, and whose caption is dropped."""
+    """The random choices of one step: which clips, whose caption is dropped, and how noisy they are."""
 
-    rows: Int[Tensor, " b"]
+    clips: Batch
     dropped: Bool[Tensor, " b"]
     noised: NoisedBatch
 
@@ -34,7 +34,7 @@ class Draw:
 class FineTuneLosses(nn.Module):
     """The plain objective on random clips: what LoRA-only training minimises."""
 
-    def __init__(self, backbone: Backbone, data: EncodedClips, config: TrainConfig) -> None:
+    def __init__(self, backbone: Backbone, data: TrainingClips, config: TrainConfig) -> None:
         super().__init__()
         self.transformer = backbone.transformer
         self.backbone, self.data, self.config = backbone, data, config
@@ -47,18 +47,15 @@ class FineTuneLosses(nn.Module):
 
     def draw(self, generator: torch.Generator) -> Draw:
         """Choose clips, noise and dropped captions. Guidance needs some clips without their caption."""
-        rows = torch.randint(len(self.data), (self.config.batch_size,), generator=generator)
+        rows = self.data.draw(self.config.batch_size, generator)
         dropped = torch.rand(len(rows), generator=generator) < self.config.caption_dropout
-        return Draw(rows, dropped, noise_batch(self.backbone, self.data.latents[rows], generator))
+        clips = self.data.batch(rows.tolist(), dropped.tolist())
+        return Draw(clips, dropped, noise_batch(self.backbone, clips.latents, generator))
 
     def predict(self, draw: Draw) -> Float[Tensor, "b c f h w"]:
         """The model's prediction for the chosen clips."""
-        ids = torch.where(
-            draw.dropped[:, None].to(self.backbone.device), self.data.empty_tokens, self.data.tokens[draw.rows]
-        )
-        with torch.no_grad():
-            text = self.backbone.embed_tokens(ids)
-        return self.backbone.denoise(draw.noised.noisy, draw.noised.timesteps, text, self.data.conditions[draw.rows])
+        noised, clips = draw.noised, draw.clips
+        return self.backbone.denoise(noised.noisy, noised.timesteps, clips.text, clips.conditions)
 
 
 class MatrixLosses(FineTuneLosses):
@@ -68,12 +65,11 @@ class MatrixLosses(FineTuneLosses):
     mean over the clips that take part, and 0 where none does.
     """
 
-    def __init__(self, backbone: Backbone, data: EncodedClips, config: TrainConfig, matrix: MatrixConfig) -> None:
+    def __init__(self, backbone: Backbone, data: TrainingClips, config: TrainConfig, matrix: MatrixConfig) -> None:
         super().__init__(backbone, data, config)
         self.matrix = matrix
         self.sites = MatrixSites.of(backbone, matrix)
         self.heads = MatrixHeads(self.sites).to(backbone.device)
-        self.layout = backbone.layout(data.grid, backbone.text_length)
 
     def forward(self, generator: torch.Generator) -> dict[str, Tensor]:
         """``loss``, ``diffusion`` and one entry per alignment term."""
@@ -81,11 +77,12 @@ class MatrixLosses(FineTuneLosses):
         batch = build_batch(
             self.matrix,
             self.sites,
-            self._targets(draw),
+            _targets(draw),
             text_length=self.backbone.text_length,
             device=self.backbone.device,
         )
-        with observe(self.backbone, batch.requests, self.layout) as seen:
+        layout = self.backbone.layout(draw.clips.grid, self.backbone.text_length)
+        with observe(self.backbone, batch.requests, layout) as seen:
             prediction = self.predict(draw)
         terms = losses(self.matrix, self.heads, seen, batch)
         diffusion = diffusion_loss(prediction, draw.noised.target)
@@ -93,9 +90,10 @@ class MatrixLosses(FineTuneLosses):
         means = {name: term.value.sum() / term.present.sum().clamp(min=1) for name, term in terms.items()}
         return {"loss": total, "diffusion": diffusion.mean(), **means}
 
-    def _targets(self, draw: Draw) -> list[ClipTargets]:
-        pairs = zip(draw.rows.tolist(), draw.dropped.tolist(), strict=True)
-        return [without_words(self.data.targets[row]) if dropped else self.data.targets[row] for row, dropped in pairs]
+
+def _targets(draw: Draw) -> list[ClipTargets]:
+    pairs = zip(draw.clips.targets, draw.dropped.tolist(), strict=True)
+    return [without_words(targets) if dropped else targets for targets, dropped in pairs]
 
 
 def without_words(targets: ClipTargets) -> ClipTargets:

@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import torch
 
+from interplay.grid.pooling import pool_masks
+from interplay.grid.token_grid import TokenGrid
 from interplay.methods.matrix.config import MatrixConfig
-from interplay.methods.matrix.targets import ClipTargets, caption_of, clip_targets
+from interplay.methods.matrix.targets import ClipTargets, caption_of, cast_of, clip_targets, pool_cast
 from interplay.records.clip import Interaction
+from interplay.records.geometry import Fit
 
 TOKENS = {"id1": (1,), "verb": (2,), "id2": (4, 5), "id3": (8,), "verb2": (9,)}
 TWO_VERBS = "a <id1> man <verb> pushes the <id2> ball and <verb2> kicks the <id3> box"
@@ -96,3 +99,46 @@ def test_the_caption_is_read_as_the_variant_binds(make_clip) -> None:
     marked = caption_of(make_clip(), MatrixConfig(variant="released", binding="markers"))
     assert marked.text == "a <id1> man pushes a <id2> red ball"
     assert marked.words("id1") == ("<id1>",)
+
+
+def test_a_cast_follows_the_frames_and_the_fit_of_its_video(make_clip, make_track) -> None:
+    clip = make_clip(tracks={"id1": make_track(0, from_frame=3), "id2": make_track(2, gaps=(4,))})
+    fit, frames = Fit((16, 24), (8, 8)), (0, 2, 4, 6, 8)
+    grid = TokenGrid(frames=5, height=8, width=8, temporal_stride=4, spatial_stride=4, patch=(1, 1, 1))
+    tracks, known = pool_cast(clip, cast_of(clip), grid, "area", frames=frames, fit=fit)
+    dense = [fit.masks(clip.tracks[name].select(frames).to_array()) for name in ("id1", "id2")]
+    verb = dense[0] | dense[1]
+    expected = pool_masks(
+        torch.stack([torch.from_numpy(mask) for mask in (*dense, verb)]),
+        grid,
+        rule="area",
+        rate="latent",
+        known=torch.tensor([[True] * 5, [True, True, False, True, True], [True, True, False, True, True]]),
+    )
+    assert torch.equal(tracks, expected)
+    assert known.all()
+
+
+def test_a_bystander_is_nothing_amiss(make_clip, make_track) -> None:
+    clip = make_clip(
+        caption="a <id1> man <verb> pushes a <id2> ball near a <id3> box",
+        tracks={"id1": make_track(0), "id2": make_track(2), "id3": make_track(1)},
+    )
+    assert cast_of(clip).unused == ()
+
+
+def test_what_no_term_can_see_is_listed(make_clip, make_track) -> None:
+    clip = make_clip(
+        caption="a <id1> man pushes a <id2> ball near a <id3> box",
+        tracks={"id1": make_track(0), "id2": make_track(2), "id4": make_track(1)},
+    )
+    assert cast_of(clip).unused == (
+        ("id3", "a marker without a mask track"),
+        ("id4", "a mask track without a marker"),
+        ("verb", "no verb marker in the caption"),
+    )
+    assert cast_of(make_clip(caption=TWO_VERBS)).unused[-1] == (
+        "verb",
+        "verb markers do not match the interactions (2 and 1)",
+    )
+    assert cast_of(make_clip(interactions=())).unused == (("interactions", "the clip lists no interactions"),)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from cointeract_fixtures import arm_heights, draw
 from interplay.records.media.video import stream_video
@@ -21,6 +22,18 @@ def test_another_size_of_the_same_picture():
     arm = arm_heights(40)
     large = draw((120, 90, 60), arm[:30]).repeat(2, axis=1).repeat(2, axis=2)
     assert measure_lead(large, draw((0, 0, 0), arm[3:33])).frames == 3
+
+
+def test_two_sizes_of_one_picture_that_round_to_different_working_sizes():
+    arm = arm_heights(40)
+    video, structure = draw((120, 90, 60), arm[:30]), draw((0, 0, 0), arm[3:33])
+    # 48 / 100 of 175 is 84.0, 48 / 101 of 178 is 84.6.
+    video, structure = (resized(frames, size) for frames, size in ((video, (175, 100)), (structure, (178, 101))))
+    assert measure_lead(video, structure).frames == 3
+
+
+def resized(frames, size_hw):
+    return [np.asarray(Image.fromarray(frame).resize(size_hw[::-1])) for frame in frames]
 
 
 def test_without_movement_or_relation_the_labels_stay():

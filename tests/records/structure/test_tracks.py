@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+from PIL import Image, ImageFilter
 
 from cointeract_fixtures import BEIGE, BLUE, HEIGHT, WIDTH, arm_heights, draw
 from interplay.core.errors import InputError
 from interplay.records.structure.config import StructureVideoConfig
-from interplay.records.structure.tracks import BACKGROUND, PERSON, PRODUCT, label_frame, read_tracks
+from interplay.records.structure.tracks import BACKGROUND, PERSON, PRODUCT, label_frame, majority, read_tracks
 
 CONFIG = StructureVideoConfig()
 
@@ -61,3 +62,10 @@ def test_what_is_no_structure_video(frame, problem):
         read_tracks([frame], CONFIG, where="s.mp4")
     assert problem in str(error.value)
     assert str(error.value).startswith("s.mp4: ")
+
+
+@pytest.mark.parametrize("size_hw", [(1, 1), (1, 5), (2, 2), (2, 7), (33, 47)])
+def test_the_majority_is_pillow_s(size_hw):
+    labels = np.random.default_rng(0).choice(3, (20, *size_hw), p=[0.5, 0.3, 0.2]).astype(np.uint8)
+    for frame in labels:
+        assert (majority(frame, 3) == np.asarray(Image.fromarray(frame).filter(ImageFilter.ModeFilter(3)))).all()

@@ -8,7 +8,7 @@ Shape legend: ``b`` batch, ``n`` video tokens, ``f h w`` token frames, height, w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -56,7 +56,7 @@ class Slot:
 
 @dataclass(frozen=True)
 class Missing:
-    """An entity that a term cannot use, and why: counted and reported, never silently supervised."""
+    """What a term cannot use, and why: counted and reported, never silently supervised. Term ``all`` is every term."""
 
     clip_id: str
     term: str
@@ -88,19 +88,30 @@ def build_batch(
 ) -> MatrixBatch:
     """Requests and targets for these clips, in the order of the batch."""
     slots: list[Slot] = []
-    missing: list[Missing] = []
     for term, kind, role in config.terms():
-        usable: list[list[Entity]] = []
-        for clip in clips:
-            entities = [entity for entity in clip.entities if entity.role == role]
-            reasons = {entity.key: _unusable(entity, kind) for entity in entities}
-            missing += [Missing(clip.clip_id, term, key, reason) for key, reason in reasons.items() if reason]
-            missing += [Missing(clip.clip_id, term, key, "no mask track") for r, key in clip.trackless if r == role]
-            usable.append([entity for entity in entities if not reasons[entity.key]])
+        usable = [[e for e in clip.entities if e.role == role and not _unusable(e, kind)] for clip in clips]
         for index in range(max(map(len, usable), default=0)):
             column = [entities[index] if index < len(entities) else None for entities in usable]
             slots.append(_slot(f"{term}.{index}", term, kind, column, sites.of_kind(kind), text_length, device))
-    return MatrixBatch(len(clips), tuple(slots), tuple(missing))
+    return MatrixBatch(len(clips), tuple(slots), tuple(one for clip in clips for one in missing_in(config, clip)))
+
+
+def missing_in(config: MatrixConfig, clip: ClipTargets) -> Iterator[Missing]:
+    """What of a clip the terms of the config cannot use."""
+    for key, reason in clip.unused:
+        yield Missing(clip.clip_id, "all", key, reason)
+    for term, kind, role in config.terms():
+        for entity in clip.entities:
+            if entity.role == role and (reason := _unusable(entity, kind)):
+                yield Missing(clip.clip_id, term, entity.key, reason)
+        for trackless, key in clip.trackless:
+            if trackless == role:
+                yield Missing(clip.clip_id, term, key, "no mask track")
+
+
+def aligns(config: MatrixConfig, clip: ClipTargets) -> bool:
+    """Whether any term of the config can use any entity of the clip."""
+    return any(e.role == role and not _unusable(e, kind) for _, kind, role in config.terms() for e in clip.entities)
 
 
 def _unusable(entity: Entity, kind: Kind) -> str:

@@ -1,8 +1,10 @@
 """From a clip to what MATRIX aligns: its entities (subjects, objects, verbs) with their tokens and pooled tracks.
 
-A clip's targets do not change while it is trained on, so a training stage builds them once per clip.
+A clip's targets do not change while it is trained on, so a training stage builds them once per clip. Two steps, because
+the second is dear and may come from a cache: :func:`cast_of` says which instances make up each entity, and
+:func:`pool_cast` brings their tracks onto the token grid.
 
-Shape legend: ``f h w`` token frames, height, width, ``p`` pixel frames.
+Shape legend: ``e`` entities, ``f h w`` token frames, height, width.
 """
 
 from __future__ import annotations
@@ -11,15 +13,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from interplay.grid.pooling import PoolRule, pool_known, pool_masks
+from interplay.grid.pooling import PoolRule, pool_known, pool_tracks
 from interplay.grid.token_grid import TokenGrid
 from interplay.methods.matrix.config import MatrixConfig, Role
 from interplay.records.caption import Caption, marked_text, parse_caption
+from interplay.records.check import roles_of
 from interplay.records.clip import Clip, Interaction
+from interplay.records.geometry import Transform
 from interplay.records.masks import MaskTrack
 
 
@@ -38,12 +43,35 @@ class Entity:
 
 
 @dataclass(frozen=True)
+class Part:
+    """An entity before its track is pooled: the ``instances`` whose union it is."""
+
+    role: Role
+    key: str
+    instances: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Cast:
+    """Who takes part in a clip's interactions.
+
+    ``trackless`` are the entities that want the mask track of an instance that has none; ``unused`` names what else of
+    the clip no term can see, and why.
+    """
+
+    parts: tuple[Part, ...]
+    trackless: tuple[tuple[Role, str], ...] = ()
+    unused: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
 class ClipTargets:
-    """The entities of one clip on the token grid, and the ids (or verb labels) that have no mask track."""
+    """The entities of one clip on the token grid; ``trackless`` and ``unused`` as in :class:`Cast`."""
 
     clip_id: str
     entities: tuple[Entity, ...]
     trackless: tuple[tuple[Role, str], ...] = ()
+    unused: tuple[tuple[str, str], ...] = ()
 
 
 def caption_of(clip: Clip, config: MatrixConfig) -> Caption:
@@ -56,16 +84,57 @@ def clip_targets(clip: Clip, *, tokens: Mapping[str, Sequence[int]], grid: Token
 
     Subjects and objects are those of the clip's interactions, each id once per role; a recipient is one more object.
     """
-    members = _members(clip.interactions, list(parse_caption(clip.caption).verb_labels))
-    entities: list[Entity] = []
-    trackless: list[tuple[Role, str]] = []
-    for (role, key), ids in members.items():
-        if any(instance not in clip.tracks for instance in ids):
-            trackless.append((role, key))
-            continue
-        track = reduce(MaskTrack.union, [clip.tracks[instance] for instance in ids])
-        entities.append(Entity(role, key, tuple(tokens.get(key, ())), *_on_grid(track, grid, pool)))
-    return ClipTargets(clip.clip_id, tuple(entities), tuple(trackless))
+    cast = cast_of(clip)
+    return targets_of(clip.clip_id, cast, tokens, *pool_cast(clip, cast, grid, pool))
+
+
+def cast_of(clip: Clip) -> Cast:
+    """The entities of a clip, in the order in which its interactions name them."""
+    caption = parse_caption(clip.caption)
+    members = _members(clip.interactions, caption.verb_labels)
+    tracked = {entity: all(i in clip.tracks for i in instances) for entity, instances in members.items()}
+    return Cast(
+        parts=tuple(Part(*entity, tuple(members[entity])) for entity, there in tracked.items() if there),
+        trackless=tuple(entity for entity, there in tracked.items() if not there),
+        unused=tuple(_unused(clip, caption)),
+    )
+
+
+def pool_cast(
+    clip: Clip,
+    cast: Cast,
+    grid: TokenGrid,
+    pool: PoolRule,
+    *,
+    frames: Sequence[int] | None = None,
+    fit: Transform | None = None,
+) -> tuple[Float[Tensor, "e f h w"], Bool[Tensor, "e f"]]:
+    """The tracks of the cast on the grid, and the token frames in which each is known.
+
+    ``frames`` and ``fit`` are what was done to the video: the source frames that were taken, and the transform to the
+    grid's pixel size.
+    """
+    if not cast.parts:
+        return torch.zeros(0, *grid.token_shape), torch.zeros(0, grid.token_shape[0], dtype=torch.bool)
+    unions = [reduce(MaskTrack.union, [clip.tracks[name] for name in part.instances]) for part in cast.parts]
+    tracks = unions if frames is None else [union.select(frames) for union in unions]
+    known = torch.from_numpy(np.stack([track.known() for track in tracks]))
+    return pool_tracks(tracks, grid, rule=pool, rate="latent", fit=fit), pool_known(known, grid)
+
+
+def targets_of(
+    clip_id: str,
+    cast: Cast,
+    tokens: Mapping[str, Sequence[int]],
+    tracks: Float[Tensor, "e f h w"],
+    known: Bool[Tensor, "e f"],
+) -> ClipTargets:
+    """The targets of a clip from its cast and what :func:`pool_cast` made of it."""
+    entities = tuple(
+        Entity(part.role, part.key, tuple(tokens.get(part.key, ())), track, frames)
+        for part, track, frames in zip(cast.parts, tracks, known, strict=True)
+    )
+    return ClipTargets(clip_id, entities, cast.trackless, cast.unused)
 
 
 def _members(interactions: Iterable[Interaction], verb_labels: Sequence[str]) -> dict[tuple[Role, str], list[str]]:
@@ -78,16 +147,30 @@ def _members(interactions: Iterable[Interaction], verb_labels: Sequence[str]) ->
     labels = list(verb_labels) * len(listed) if len(verb_labels) == 1 else list(verb_labels)
     members: dict[tuple[Role, str], list[str]] = {}
     for index, interaction in enumerate(listed):
-        others = [instance for instance in (interaction.object, interaction.recipient) if instance is not None]
-        members[("subject", interaction.subject)] = [interaction.subject]
+        subject, *others = roles_of(interaction)
+        members[("subject", subject)] = [subject]
         members.update({("object", instance): [instance] for instance in others})
         if len(labels) == len(listed):
             part = members.setdefault(("verb", labels[index]), [])
-            part += [instance for instance in (interaction.subject, *others) if instance not in part]
+            part += [instance for instance in (subject, *others) if instance not in part]
     return members
 
 
-def _on_grid(track: MaskTrack, grid: TokenGrid, pool: PoolRule) -> tuple[Float[Tensor, "f h w"], Bool[Tensor, " f"]]:
-    masks = torch.from_numpy(track.to_array())[None]
-    known = torch.from_numpy(track.known())[None]
-    return pool_masks(masks, grid, rule=pool, rate="latent", known=known)[0], pool_known(known, grid)[0]
+def _unused(clip: Clip, caption: Caption) -> Iterable[tuple[str, str]]:
+    """What no term can see although the clip names it: (its id or label, why).
+
+    Who is marked and tracked and takes part in no interaction is a bystander, and nothing is amiss. What those who take
+    part lack is found term by term.
+    """
+    if not clip.interactions:
+        yield "interactions", "the clip lists no interactions"
+    acting = {instance for interaction in clip.interactions for instance in roles_of(interaction)}
+    for instance in dict.fromkeys((*caption.instance_ids, *clip.tracks)):
+        if instance not in acting and instance not in clip.tracks:
+            yield instance, "a marker without a mask track"
+        if instance not in acting and instance not in caption.instance_ids:
+            yield instance, "a mask track without a marker"
+    verbs, interactions = len(caption.verb_labels), len(clip.interactions)
+    if interactions and verbs not in (1, interactions):
+        told = f"verb markers do not match the interactions ({verbs} and {interactions})"
+        yield "verb", told if verbs else "no verb marker in the caption"

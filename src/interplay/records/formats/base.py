@@ -8,13 +8,14 @@ is unusable as a whole (no such folder, no table) is an :class:`InputError`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Generic, TypeVar
 
 from interplay.core.config import Config
 from interplay.core.errors import InputError
+from interplay.core.files import is_full_disk
 from interplay.records.clip import Clip
 
 
@@ -90,8 +91,21 @@ class DatasetFormat(ABC, Generic[OptionsT]):
         """Every clip that the source names, in its order; each is read when it is asked for."""
 
     @abstractmethod
-    def write(self, clips: Iterable[LocatedClip], out: Path) -> Iterator[Written]:
+    def write(self, clips: Iterable[LocatedClip], out: Path) -> Iterator[Written | Rejected]:
         """Write the clips into the folder ``out``, one by one; what the layout cannot hold is named per clip.
 
-        The layout is complete when the iterator is exhausted.
+        A clip that cannot be written at all is :class:`Rejected` and the others go on (see :func:`write_each`). The
+        layout is complete when the iterator is exhausted.
         """
+
+
+def write_each(clips: Iterable[LocatedClip], add: Callable[[LocatedClip], Written]) -> Iterator[Written | Rejected]:
+    """``add`` every clip; an :class:`InputError` becomes the verdict about its clip, except for a full disk."""
+    for located in clips:
+        try:
+            outcome: Written | Rejected = add(located)
+        except InputError as error:
+            if is_full_disk(error):
+                raise
+            outcome = Rejected.because(located.clip.clip_id, error)
+        yield outcome

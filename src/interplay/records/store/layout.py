@@ -1,43 +1,61 @@
-"""Where things lie in a store: Parquet rows in ``clips/``, frames in ``videos/``, everything else in ``media/``.
+"""Where things lie in a store: Parquet rows in ``clips/``, the videos in ``videos/``, everything else in ``media/``.
 
-All paths in a clip are relative to the store's folder.
+All paths in a clip are relative to the store's folder and begin with the clip's own id, so that two clips never share a
+file and two writers that hold different ids never touch each other's.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import pyarrow as pa
-import pyarrow.parquet as pq
+import re
+from pathlib import Path, PurePosixPath
 
 from interplay.core.errors import InputError
-from interplay.records.clip import READABLE_VERSIONS, RECORD_VERSION
-from interplay.records.rows import ADDED_IN_VERSION_2, SCHEMA
 
 ROWS_FOLDER, VIDEOS_FOLDER, MEDIA_FOLDER = "clips", "videos", "media"
+# Room is left for a suffix and for the names of unfinished files: 255 bytes is the limit of file systems.
+_SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+_NUMBERED = re.compile(r"part-(\d+)")
 
 
-def video_path(clip_id: str) -> str:
-    """Where a clip's frames lie, relative to the store."""
-    return f"{VIDEOS_FOLDER}/{clip_id}.mp4"
+def video_path(clip_id: str, suffix: str = ".mp4") -> str:
+    """Where a clip's video lies, relative to the store; ``suffix`` is the file's own (``.gif``, ``.png``, ...)."""
+    return f"{VIDEOS_FOLDER}/{clip_id}{suffix}"
+
+
+def media_path(clip_id: str, name: str, suffix: str) -> str:
+    """Where the clip's medium ``name`` (``audio``, ``structure_video``, ...) lies, relative to the store."""
+    return f"{MEDIA_FOLDER}/{clip_id}/{name}{suffix}"
+
+
+def is_own_place(clip_id: str, path: str) -> bool:
+    """Whether ``path`` is one of the places that belong to the clip: its video's, or a file in its media folder."""
+    parts = PurePosixPath(path).parts
+    if str(PurePosixPath(path)) != path or ".." in parts:
+        return False
+    if len(parts) == 2 and parts[0] == VIDEOS_FOLDER:
+        return PurePosixPath(parts[1]).stem == clip_id  # not "begins with": a.b.mp4 is the video of a.b and not of a
+    return len(parts) > 2 and parts[:2] == (MEDIA_FOLDER, clip_id)
+
+
+def check_id(clip_id: str, *, where: str) -> None:
+    """An id is the stem of file names; :class:`InputError` when it cannot be."""
+    if not _SAFE_ID.fullmatch(clip_id):
+        cure = "use up to 200 letters, digits, '.', '_' and '-', starting with a letter or digit"
+        raise InputError("the clip id cannot be a file name", where=where, cure=cure)
+
+
+def part_path(folder: Path, number: int) -> Path:
+    """The file of part ``number``."""
+    return folder / ROWS_FOLDER / f"part-{number:05d}.parquet"
+
+
+def part_number(part: Path) -> int:
+    """The number in a part's name; -1 for a Parquet file that another tool put among the parts."""
+    numbered = _NUMBERED.fullmatch(part.stem)
+    return -1 if numbered is None else int(numbered.group(1))
 
 
 def parts_of(folder: Path) -> list[Path]:
-    """The finished parts of a store, in the order in which they were written."""
-    return sorted((folder / ROWS_FOLDER).glob("part-*.parquet"))
-
-
-def read_part(part: Path, columns: list[str] | None = None) -> pa.Table:
-    """The rows of one part; :class:`InputError` when it is no part of a store of this version."""
-    cure = "make the folder of clips again with this version of Interplay"
-    try:
-        schema = pq.read_schema(part)
-        if missing := [name for name in SCHEMA.names if name not in (*schema.names, *ADDED_IN_VERSION_2)]:
-            raise InputError(f"has no column {missing[0]!r}, so it holds no clips", where=part, cure=cure)
-        table = pq.read_table(part, columns=columns, partitioning=None)
-    except pa.ArrowInvalid as error:
-        raise InputError(f"is not a readable Parquet file ({error})", where=part, cure=cure) from error
-    versions = set() if columns is not None else set(table["record_version"].to_pylist()) - READABLE_VERSIONS
-    if versions:
-        raise InputError(f"has records of version {versions.pop()}, not {RECORD_VERSION}", where=part, cure=cure)
-    return table
+    """The parts of a store: Parquet files of other tools first, by name, then ours in the order of writing."""
+    found = [path for path in (folder / ROWS_FOLDER).glob("*.parquet") if not path.name.startswith(".")]
+    return sorted(found, key=lambda path: (part_number(path), path.name))

@@ -1,7 +1,10 @@
 """Writing a folder of clips.
 
-A clip counts as stored when its row is in a finished part, so a crash loses at most the rows that were not flushed yet;
-their videos are written again on the next run.
+A clip counts as stored when its row is in a finished part. Its media are whole by then, so a writer that is killed
+loses at most the rows that were not flushed yet; a repeated run makes these clips again. Several processes may add to
+one store, each clips of its own.
+
+What a power cut may cost is more: media are left to the system to write back. The digests of an artifact find that.
 
 Shapes: f frames, h and w pixels.
 """
@@ -9,70 +12,116 @@ Shapes: f frames, h and w pixels.
 from __future__ import annotations
 
 import os
-import re
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from jaxtyping import UInt8
 from numpy import ndarray
 
 from interplay.core.errors import InputError
-from interplay.core.files import full_disk_named
+from interplay.core.files import FULL_DISK_ERRNOS, full_disk_named
+from interplay.core.manifest import MANIFEST
 from interplay.records.check import check_clip
 from interplay.records.clip import Clip
+from interplay.records.formats.base import LocatedClip
 from interplay.records.media.video import write_video
-from interplay.records.rows import SCHEMA, to_row
-from interplay.records.store.layout import ROWS_FOLDER, VIDEOS_FOLDER, parts_of, read_part, video_path
+from interplay.records.rows import to_row
+from interplay.records.store.card import write_card
+from interplay.records.store.claims import Claims
+from interplay.records.store.files import place_files, remove_leftovers
+from interplay.records.store.layout import (
+    ROWS_FOLDER,
+    VIDEOS_FOLDER,
+    check_id,
+    is_own_place,
+    part_number,
+    part_path,
+    parts_of,
+    video_path,
+)
+from interplay.records.store.parts import read_ids, write_part
 
 # A part is written in milliseconds at this size, and a crash loses no more than this many clips.
 CLIPS_PER_PART = 256
-_SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 class StoreWriter:
-    """Adds clips to a folder; on a folder that has some already, it goes on after them."""
+    """Adds clips to a folder; on a folder that has some already, it goes on after them.
+
+    Use it in a ``with`` statement, or call :meth:`close` at the end. It touches the folder with the first clip.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        parts = parts_of(folder)
-        self._next_part = 1 + max((int(part.stem.removeprefix("part-")) for part in parts), default=-1)
-        self._done = {clip_id for part in parts for clip_id in read_part(part, ["clip_id"])["clip_id"].to_pylist()}
+        self._seen: set[Path] = set()
+        self._done: set[str] = set()
         self._pending: list[dict[str, Any]] = []
-        for name in (ROWS_FOLDER, VIDEOS_FOLDER):
-            (folder / name).mkdir(parents=True, exist_ok=True)
+        self._claims: Claims | None = None
+        self._look_for_finished_rows()
 
     @property
-    def done(self) -> frozenset[str]:
+    def done(self) -> AbstractSet[str]:
         """Ids of the clips that are stored or waiting for the next flush; they need not be made again."""
-        return frozenset(self._done)
+        return self._done
 
     def add(self, clip: Clip, *, frames: UInt8[ndarray, "f h w 3"]) -> None:
-        """Check the clip, write its frames losslessly and queue its row. ``clip.video`` must be :func:`video_path`."""
-        self._check(clip, frames)
+        """Check the clip, write its frames losslessly and queue its row.
+
+        ``clip.video`` must be :func:`video_path`, and the files of ``clip.media`` must lie in their places already.
+        """
+        check_id(clip.clip_id, where=f"clip {clip.clip_id}")
+        told = (clip.num_frames, *clip.size_hw, 3)
+        if clip.video != video_path(clip.clip_id) or frames.shape != told:
+            raise ValueError(f"clip {clip.clip_id}: video {clip.video}, frames {frames.shape} against {told}")
+        for path in clip.media.values():
+            if not is_own_place(clip.clip_id, path) or not (self.folder / path).is_file():
+                raise ValueError(f"clip {clip.clip_id}: there is no {path} in the clip's own places")
+        self._take(clip)
         write_video(self.folder / clip.video, frames, clip.fps)
-        self._done.add(clip.clip_id)
-        self._pending.append(to_row(clip))
-        if len(self._pending) >= CLIPS_PER_PART:
-            self.flush()
+        self._queue(clip)
+
+    def add_files(self, located: LocatedClip) -> None:
+        """Check the clip, copy its files to the places that it names, byte for byte, and queue its row.
+
+        A folder of frames becomes a lossless mp4. :class:`InputError` when a file cannot be read; then nothing of the
+        clip is left in the store.
+        """
+        clip = located.clip
+        check_id(clip.clip_id, where=f"clip {clip.clip_id}")
+        named = {clip.video, *clip.media.values()}
+        if named != set(located.files) or not all(is_own_place(clip.clip_id, path) for path in named):
+            raise ValueError(f"clip {clip.clip_id}: names {sorted(named)}, files are {sorted(located.files)}")
+        self._take(clip)
+        place_files(located, self.folder)
+        self._queue(clip)
 
     def flush(self) -> None:
         """Write the queued rows as one part, atomically."""
         if not self._pending:
             return
-        path = self.folder / ROWS_FOLDER / f"part-{self._next_part:05d}.parquet"
-        temporary = path.with_name(f".{path.name}.tmp")
-        with full_disk_named(path.parent):
-            pq.write_table(pa.Table.from_pylist(self._pending, schema=SCHEMA), temporary)
-            os.replace(temporary, path)
-        self._next_part += 1
+        claims = self._at_work()
+        with _writable(self.folder):
+            write_card(self.folder)
+            temporary = self.folder / ROWS_FOLDER / f".part.{os.getpid()}.{id(self)}.tmp"
+            write_part(self._pending, temporary)
+            with claims.alone():
+                path = self._next_part()
+                os.replace(temporary, path)
+        self._seen.add(path)
         self._pending = []
 
     def close(self) -> None:
-        """Flush what is queued. Needed once at the end; ``with StoreWriter(folder) as writer`` does it."""
-        self.flush()
+        """Flush what is queued and leave the store to others; the next :meth:`add` would join them anew."""
+        try:
+            self.flush()
+        finally:
+            if self._claims is not None:
+                self._claims.close()
+                self._claims = None
 
     def __enter__(self) -> StoreWriter:
         return self
@@ -83,14 +132,56 @@ class StoreWriter:
         # Also after an error or Ctrl-C: the queued rows are whole clips, and the next run need not make them again.
         self.close()
 
-    def _check(self, clip: Clip, frames: UInt8[ndarray, "f h w 3"]) -> None:
+    def _take(self, clip: Clip) -> None:
+        """Make sure that the clip may be stored, and that no other writer stores one of this name."""
         where = f"clip {clip.clip_id}"
-        if not _SAFE_ID.fullmatch(clip.clip_id):
-            cure = "use letters, digits, '.', '_' and '-', starting with a letter or digit"
-            raise InputError("the clip id cannot be a file name", where=where, cure=cure)
-        if clip.clip_id in self._done:
-            raise InputError("the clip id is taken already", where=where, cure="give every clip its own id")
-        if clip.video != video_path(clip.clip_id) or frames.shape != (clip.num_frames, *clip.size_hw, 3):
-            told = (clip.num_frames, *clip.size_hw, 3)
-            raise ValueError(f"{where}: video {clip.video}, frames {frames.shape} against {told}")
         check_clip(clip, where=where)
+        claims = self._at_work()
+        with claims.alone():
+            if claims.was_held(clip.clip_id):
+                self._look_for_finished_rows()
+            if clip.clip_id in self._done:
+                raise InputError("the clip id is taken already", where=where, cure="give every clip its own id")
+            claims.claim(clip.clip_id)
+
+    def _queue(self, clip: Clip) -> None:
+        self._done.add(clip.clip_id)
+        self._pending.append(to_row(clip))
+        if len(self._pending) >= CLIPS_PER_PART:
+            self.flush()
+
+    def _at_work(self) -> Claims:
+        """This writer's claims; with the first clip it joins the others at work."""
+        if self._claims is not None:
+            return self._claims
+        if (self.folder / MANIFEST).is_file():
+            cure = "write into a new folder, or add clips with `interplay data convert DATA --append --out FOLDER`"
+            raise InputError("is a finished artifact", where=self.folder, cure=cure)
+        with _writable(self.folder):
+            for name in (ROWS_FOLDER, VIDEOS_FOLDER):
+                (self.folder / name).mkdir(parents=True, exist_ok=True)
+            claims = Claims(self.folder, remove_leftovers)
+        self._look_for_finished_rows()  # since the last look another writer may have finished rows and gone
+        self._claims = claims
+        return claims
+
+    def _look_for_finished_rows(self) -> None:
+        for part in parts_of(self.folder):
+            if part not in self._seen:
+                self._done.update(read_ids(part))
+                self._seen.add(part)
+
+    def _next_part(self) -> Path:
+        return part_path(self.folder, 1 + max(map(part_number, parts_of(self.folder)), default=-1))
+
+
+@contextmanager
+def _writable(folder: Path) -> Iterator[None]:
+    with full_disk_named(folder):
+        try:
+            yield
+        except OSError as error:
+            if error.errno in FULL_DISK_ERRNOS:
+                raise
+            cure = "choose a folder that you may write to"
+            raise InputError(f"cannot be written ({error.strerror})", where=folder, cure=cure) from error

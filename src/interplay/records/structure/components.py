@@ -1,7 +1,7 @@
 """Connected patches of a label map, and giving the small ones to their surroundings. Plain numpy, no scipy.
 
-Shapes: h and w pixels. A *run* is a stretch of equal labels in one row; runs are the nodes that get connected, which
-keeps the only Python loop short (thousands of steps, where pixels would be hundreds of thousands).
+Shapes: h and w pixels. A *run* is a stretch of equal labels in one row; runs are the nodes that get connected, of which
+there are thousands, where pixels would be hundreds of thousands.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def connected_patches(labels: UInt8[ndarray, "h w"]) -> Int[ndarray, "h w"]:
     touching = labels[1:] == labels[:-1]
     count = int(runs[-1, -1]) + 1
     pairs = np.unique(runs[:-1][touching] * count + runs[1:][touching])
-    roots = _roots(np.stack(np.divmod(pairs, count), axis=1).tolist(), count)
+    roots = _roots(*np.divmod(pairs, count), count)
     _, numbers = np.unique(roots, return_inverse=True)
     patches: Int[ndarray, "h w"] = numbers[runs]
     return patches
@@ -59,19 +59,18 @@ def absorb_small_patches(labels: UInt8[ndarray, "h w"], smallest: int, count: in
     return labels
 
 
-def _roots(pairs: list[list[int]], count: int) -> Int[ndarray, " runs"]:
-    parent = list(range(count))
-
-    def root(node: int) -> int:
-        while parent[node] != node:
-            parent[node] = parent[parent[node]]
-            node = parent[node]
-        return node
-
-    for first, second in pairs:
-        one, other = root(first), root(second)
-        parent[max(one, other)] = min(one, other)
-    return np.array([root(node) for node in range(count)], dtype=np.int64)
+def _roots(first: Int[ndarray, " pairs"], second: Int[ndarray, " pairs"], count: int) -> Int[ndarray, " runs"]:
+    """The smallest run that each of ``count`` runs is connected with, by whatever number of touching pairs."""
+    roots = np.arange(count)
+    while True:
+        one, other = roots[first], roots[second]
+        apart = one != other
+        if not apart.any():
+            return roots
+        # The larger root of every pair hangs itself onto a smaller one, and then everybody looks up to the top.
+        np.minimum.at(roots, np.maximum(one, other)[apart], np.minimum(one, other)[apart])
+        while (roots[roots] != roots).any():
+            roots = roots[roots]
 
 
 def _own_labels(

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -39,8 +40,15 @@ class Lead:
 
 
 def measure_lead(video: Iterable[UInt8[ndarray, "_ _ 3"]], structure: Iterable[UInt8[ndarray, "_ _ 3"]]) -> Lead:
-    """The lead of ``structure``; 0 when nothing moves or no shift is clearly better than none."""
-    here, there = changes(video), changes(structure)
+    """The lead of ``structure``; 0 when nothing moves or no shift is clearly better than none.
+
+    Both show the same picture, perhaps at two sizes; neither may be without frames.
+    """
+    frames = iter(video)
+    first = next(frames)
+    # One working size for both: two sizes of one picture can round to different ones.
+    size_hw = _working_hw(first.shape[:2])
+    here, there = changes(chain([first], frames), size_hw), changes(structure, size_hw)
     reach = min(LARGEST_LEAD, max(0, min(len(here), len(there)) // 2))
     correlations = {shift: _correlation(here, there, shift) for shift in range(-reach, reach + 1)}
     best = max(correlations, key=lambda shift: (correlations[shift], -abs(shift)))
@@ -50,20 +58,24 @@ def measure_lead(video: Iterable[UInt8[ndarray, "_ _ 3"]], structure: Iterable[U
     return Lead(best if sure else 0, peak if sure else unshifted, unshifted)
 
 
-def changes(frames: Iterable[UInt8[ndarray, "_ _ 3"]]) -> Float[ndarray, "c p"]:
-    """Root of the absolute change of brightness, less each pixel's mean over time (a flicker is no movement)."""
-    small = np.stack([_small(frame) for frame in frames]).astype(np.float32)
+def changes(frames: Iterable[UInt8[ndarray, "_ _ 3"]], size_hw: tuple[int, int]) -> Float[ndarray, "c p"]:
+    """Root of the absolute change of brightness, less each pixel's mean over time (a flicker is no movement).
+
+    Frames are brought to ``size_hw`` before, so p is its number of pixels.
+    """
+    small = np.stack([_small(frame, size_hw) for frame in frames]).astype(np.float32)
     moved = np.sqrt(np.abs(np.diff(small.reshape(len(small), -1), axis=0)))
     centred: Float[ndarray, "c p"] = moved - moved.mean(axis=0) if len(moved) else moved
     return centred
 
 
-def _small(frame: UInt8[ndarray, "h w 3"]) -> UInt8[ndarray, "_ _"]:
-    # One shape for both videos: they may have different sizes of the same picture.
-    height, width = frame.shape[:2]
-    scale = _WORKING_SIDE / min(height, width)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return np.asarray(Image.fromarray(frame).convert("L").resize(size, Image.Resampling.BOX))
+def _working_hw(size_hw: tuple[int, ...]) -> tuple[int, int]:
+    scale = _WORKING_SIDE / min(size_hw)
+    return (max(1, round(size_hw[0] * scale)), max(1, round(size_hw[1] * scale)))
+
+
+def _small(frame: UInt8[ndarray, "h w 3"], size_hw: tuple[int, int]) -> UInt8[ndarray, "_ _"]:
+    return np.asarray(Image.fromarray(frame).convert("L").resize(size_hw[::-1], Image.Resampling.BOX))
 
 
 def _correlation(here: Float[ndarray, "c p"], there: Float[ndarray, "d p"], shift: int) -> float:

@@ -23,9 +23,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 from numpy import ndarray
-from PIL import Image, ImageFilter
+from PIL import Image
 
 from interplay.core.errors import InputError
 from interplay.records.masks import MaskTrack
@@ -57,9 +57,16 @@ def read_tracks(
     frames: Iterable[UInt8[ndarray, "h w 3"]], config: StructureVideoConfig, *, where: str
 ) -> StructureTracks:
     """Tracks of a structure video; one that has no black background, no body or no product is an InputError."""
-    labels = np.stack([label_frame(_at_working_size(frame), config) for frame in frames])
-    _check(labels, where)
-    return StructureTracks(MaskTrack.from_array(labels == PERSON), MaskTrack.from_array(labels == PRODUCT))
+    encoded: dict[int, list[bytes | None]] = {PERSON: [], PRODUCT: []}
+    size_hw = (0, 0)
+    for frame in frames:  # encoded at once: a long video's labels would be as large as the video
+        labels = label_frame(_at_working_size(frame), config)
+        size_hw = (labels.shape[0], labels.shape[1])
+        for label, of_label in encoded.items():
+            of_label += MaskTrack.from_masks([labels == label], size_hw).frames
+    tracks = StructureTracks(*(MaskTrack(size_hw, tuple(encoded[label])) for label in (PERSON, PRODUCT)))
+    _check(tracks, where)
+    return tracks
 
 
 def label_frame(frame: UInt8[ndarray, "h w 3"], config: StructureVideoConfig) -> UInt8[ndarray, "h w"]:
@@ -70,9 +77,25 @@ def label_frame(frame: UInt8[ndarray, "h w 3"], config: StructureVideoConfig) ->
     tone = body_tone(colours[foreground])
     if tone is not None:
         labels[foreground & (np.hypot(*np.moveaxis(colours - tone, -1, 0)) <= config.body_radius)] = PERSON
-    majority = np.asarray(Image.fromarray(labels).filter(ImageFilter.ModeFilter(3)))
-    whole = absorb_small_patches(majority, int(config.smallest_part * labels.size), _NUM_LABELS)
+    whole = absorb_small_patches(majority(labels, _NUM_LABELS), int(config.smallest_part * labels.size), _NUM_LABELS)
     return fill_enclosed_patches(whole, PRODUCT, config.enclosed_share, _NUM_LABELS)
+
+
+def majority(labels: UInt8[ndarray, "h w"], count: int) -> UInt8[ndarray, "h w"]:
+    """The most frequent of ``count`` labels in every 3x3 neighbourhood, the smallest of several.
+
+    A label that no other repeats stays, as in Pillow's ``ModeFilter(3)``, whose result this is, several times faster.
+    """
+    votes = np.stack([_neighbours(labels == label) for label in range(count)])
+    return np.where(votes.max(axis=0) > 2, votes.argmax(axis=0), labels).astype(np.uint8)
+
+
+def _neighbours(chosen: Bool[ndarray, "h w"]) -> UInt8[ndarray, "h w"]:
+    """How many of the nine pixels around (and at) each pixel are chosen."""
+    padded = np.pad(chosen.astype(np.uint8), 1)
+    rows = padded[:-2] + padded[1:-1] + padded[2:]
+    sums: UInt8[ndarray, "h w"] = rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]
+    return sums
 
 
 def chromaticity(frame: UInt8[ndarray, "h w 3"]) -> Float[ndarray, "h w 2"]:
@@ -101,10 +124,12 @@ def _at_working_size(frame: UInt8[ndarray, "h w 3"]) -> UInt8[ndarray, "_ _ 3"]:
     return np.asarray(Image.fromarray(frame).reduce(factor))
 
 
-def _check(labels: UInt8[ndarray, "f h w"], where: str) -> None:
+def _check(tracks: StructureTracks, where: str) -> None:
     cure = "give the video with a black background, a beige body mesh and the product's own pixels, or check the column"
-    if (labels == BACKGROUND).mean() < _LEAST_BACKGROUND:
+    areas = {"beige body": tracks.person.areas().sum(), "product": tracks.product.areas().sum()}
+    height, width = tracks.person.size_hw
+    if 1 - sum(areas.values()) / (len(tracks.person) * height * width) < _LEAST_BACKGROUND:
         raise InputError("is no structure video: it has no black background", where=where, cure=cure)
-    for label, name in ((PERSON, "beige body"), (PRODUCT, "product")):
-        if not (labels == label).any():
+    for name, area in areas.items():
+        if area == 0:
             raise InputError(f"shows no {name} in the frames that are used", where=where, cure=cure)

@@ -17,6 +17,7 @@ class Device:
     name: str
     total: int
     free: int
+    processor: bool = False
 
 
 def compute_device() -> Device:
@@ -27,7 +28,7 @@ def compute_device() -> Device:
         free, total = torch.cuda.mem_get_info()
         return Device(torch.cuda.get_device_name(), total, free)
     total, free = _memory()
-    return Device(f"CPU with {os.cpu_count()} cores", total, free)
+    return Device(f"CPU with {os.cpu_count()} cores", total, free, processor=True)
 
 
 def free_disk(folder: Path) -> int:
@@ -40,7 +41,9 @@ def _memory() -> tuple[int, int]:
     """Total and available bytes of main memory, no more than the control group of a container allows."""
     memory = psutil.virtual_memory()
     limit = _cgroup_limit()
-    return (memory.total, memory.available) if limit is None else (min(memory.total, limit), min(memory.available, limit))
+    return (
+        (memory.total, memory.available) if limit is None else (min(memory.total, limit), min(memory.available, limit))
+    )
 
 
 def _cgroup_limit() -> int | None:

@@ -51,7 +51,7 @@ class _StorageCounter(TorchDispatchMode):
     """Adds up the storages that operators return, and takes each away when its last tensor is gone."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # torch declares no types here, nor for `apply` below
         self.live = self.peak = 0
         self._known: dict[int, weakref.finalize[Any, Any]] = {}
 
@@ -91,7 +91,7 @@ class _FusedAttention(TorchFunctionMode):
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         if func is F.scaled_dot_product_attention and args[0].is_meta:
-            return _FusedShapes.apply(*args[:3])
+            return _FusedShapes.apply(*args[:3])  # type: ignore[no-untyped-call]
         return func(*args, **(kwargs or {}))
 
 

@@ -1,0 +1,1 @@
+"""CoInteract's training table and its two inference tables."""

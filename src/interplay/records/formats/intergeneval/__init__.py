@@ -1,0 +1,1 @@
+"""InterGenEval's folders: meta, first frames, masks, tracks, questions, generated videos."""

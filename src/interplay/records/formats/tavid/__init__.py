@@ -1,0 +1,1 @@
+"""TAViD: one picture with target masks and a prompt."""

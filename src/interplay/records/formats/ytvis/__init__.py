@@ -1,0 +1,1 @@
+"""YouTube-VIS JSON, and COCO-style JSON of videos."""

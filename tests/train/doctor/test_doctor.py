@@ -1,0 +1,145 @@
+"""What a recipe needs: parts that add up, that follow the recipe, and that a real run confirms."""
+
+import json
+import shutil
+
+import pytest
+import torch
+from torch.profiler import ProfilerActivity, profile
+
+from interplay.backbones.registry import load_backbone, load_skeleton, shipped_folder
+from interplay.core.errors import InputError
+from interplay.grid.buckets import Bucket
+from interplay.train.config import TrainConfig
+from interplay.train.doctor.estimate import estimate
+from interplay.train.doctor.run import diagnose
+from interplay.train.run import run
+from interplay.world.make import WorldConfig
+from interplay.world.make import run as make_world
+
+NATIVE = Bucket(80, 48, 17)
+
+
+def recipe(**changes):
+    fields = {
+        "backbone": "tiny-cogvideox",
+        "matrix": {"v2t_layers": [2], "v2v_layers": [4]},
+        "lora": {"rank": 4},
+        "steps": 1,
+        "batch_size": 2,
+        "learning_rate": 1e-3,
+    }
+    return TrainConfig.model_validate({**fields, **changes})
+
+
+def part(needs, name):
+    return next(part.size for part in (*needs.memory, *needs.disk) if part.name == name)
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory):
+    return make_world(WorldConfig(train=3), tmp_path_factory.mktemp("doctor") / "clips")
+
+
+def allocated(compute):
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
+        compute()
+    events = [event for event in profiled.profiler.kineto_results.events() if event.name() == "[memory]"]
+    held = most = 0
+    for event in sorted(events, key=lambda event: event.start_ns()):
+        held += event.nbytes()
+        most = max(most, held)
+    return most
+
+
+def test_a_real_run_allocates_what_was_foretold(clips, tmp_path):
+    config = recipe(batch_size=8)
+
+    foretold = diagnose(config, clips, out=tmp_path).needs.memory_bytes
+
+    assert allocated(lambda: run(config, clips, tmp_path / "training")) == pytest.approx(foretold, rel=0.05)
+
+
+def test_the_weights_are_those_of_the_loaded_model():
+    loaded = load_backbone("tiny-cogvideox").transformer
+
+    needs = estimate(recipe(), load_skeleton("tiny-cogvideox"), {NATIVE: 1})
+
+    assert part(needs, "weights of the transformer") == 4 * sum(value.numel() for value in loaded.parameters())
+
+
+def test_what_is_trained_is_counted_with_its_gradient_and_two_numbers_of_the_optimiser(clips, tmp_path):
+    needs = diagnose(recipe(), clips, out=tmp_path).needs
+
+    trained = run(recipe(), clips, tmp_path / "training").summary["trainable_parameters"]
+
+    assert needs.trained == trained
+    assert part(needs, "adapter") == part(needs, "gradients") == 4 * trained
+    assert part(needs, "optimiser") == 2 * 4 * trained
+    assert needs.memory_bytes == sum(one.size for one in needs.memory)
+
+
+def test_twice_the_batch_is_twice_the_step():
+    one, two = (estimate(recipe(batch_size=size), load_skeleton("tiny-cogvideox"), {NATIVE: 1}) for size in (8, 16))
+
+    assert part(two, "step") == pytest.approx(2 * part(one, "step"), rel=0.02)
+
+
+def test_the_largest_bucket_decides_about_memory_and_all_of_them_about_the_cache():
+    small, both = (
+        estimate(recipe(), load_skeleton("tiny-cogvideox"), buckets)
+        for buckets in ({NATIVE: 5}, {NATIVE: 5, Bucket(160, 96, 17): 1})
+    )
+
+    assert part(both, "step") > 3 * part(small, "step")
+    assert part(both, "cache") > part(small, "cache")
+
+
+def test_lora_on_an_early_layer_needs_more_than_on_a_late_one():
+    early, late = (
+        estimate(
+            recipe(matrix=None, batch_size=16, lora={"layers": [layer]}), load_skeleton("tiny-cogvideox"), {NATIVE: 1}
+        )
+        for layer in (0, 7)
+    )
+
+    assert part(early, "step") > 1.5 * part(late, "step")
+
+
+def test_what_does_not_fit_says_which_batch_would(tmp_path):
+    roomy = diagnose(recipe(batch_size=16), None, out=tmp_path)
+    tight = diagnose(recipe(batch_size=16), None, out=tmp_path, memory_bytes=roomy.needs.memory_bytes // 2)
+    hopeless = diagnose(recipe(), None, out=tmp_path, memory_bytes=1000)
+
+    assert (roomy.fits, roomy.batch_that_fits) == (True, None)
+    assert not tight.fits
+    assert tight.batch_that_fits in (4, 8)
+    assert hopeless.batch_that_fits == 0
+
+
+def test_open_layers_and_a_missing_dataset_are_named_as_assumptions(tmp_path):
+    diagnosis = diagnose(recipe(matrix={}), None, out=tmp_path)
+
+    assert any("layers" in line for line in diagnosis.assumed)
+    assert any("no dataset" in line for line in diagnosis.assumed)
+    assert json.dumps(diagnosis.to_json())
+
+
+def test_a_folder_without_weights_will_do(tmp_path):
+    shutil.copytree(shipped_folder("tiny-cogvideox"), tmp_path / "m", ignore=shutil.ignore_patterns("*.safetensors"))
+
+    bare = estimate(recipe(), load_skeleton(str(tmp_path / "m")), {NATIVE: 1})
+
+    assert bare == estimate(recipe(), load_skeleton("tiny-cogvideox"), {NATIVE: 1})
+
+
+def test_a_layer_that_the_model_does_not_have_is_named(tmp_path):
+    with pytest.raises(InputError, match="layer 99 does not exist"):
+        diagnose(recipe(matrix={"v2t_layers": [99], "v2v_layers": [1]}), None, out=tmp_path)
+
+
+def test_nothing_is_computed_with_numbers():
+    skeleton = load_skeleton("tiny-cogvideox")
+
+    assert all(value.is_meta for value in skeleton.transformer.parameters())
+    assert skeleton.encode_video(torch.empty(1, 3, 17, 48, 80, device="meta")).is_meta
