@@ -29,7 +29,6 @@ from interplay.core.files import atomic_write_text
 from interplay.records.clip import Boxes, Clip, Instance, Interaction, Provenance
 from interplay.records.formats.base import LocatedClip
 from interplay.records.masks import MaskTrack
-from interplay.records.rows import to_row
 from interplay.records.store import parts
 from interplay.records.store import writer as writer_module
 from interplay.records.store.layout import ROWS_FOLDER, media_path, part_path, video_path
@@ -123,7 +122,7 @@ def write_rows(folder: Path, clips: int, tracks: list[MaskTrack], per_part: int,
     for number, start in enumerate(range(0, clips, per_part)):
         made = [clip_at(index, tracks) for index in range(start, min(start + per_part, clips))]
         began = time.perf_counter()
-        parts.write_part([to_row(clip) for clip in made], part_path(folder, number))
+        parts.write_part([parts.encode_row(clip) for clip in made], part_path(folder, number))
         seconds += time.perf_counter() - began
     return Measured(seconds, _peak_mb(), clips)
 

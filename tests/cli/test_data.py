@@ -93,6 +93,7 @@ def test_check_ends_with_1_when_there_are_errors(damaged: Path) -> None:
         (("check", "CLIPS", "--fps", "-3"), ("field fps", "-3")),
         (("check", "CLIPS", "--buckets", "480by720"), ("480by720", "480x720x49")),
         (("check", "CLIPS", "--max-tokens", "9"), ("--tokenizer",)),
+        (("check", "CLIPS", "--json", "CLIPS"), ("cannot be written",)),
         (("convert", "CLIPS", "--to", "nothing", "--out", "OUT"), ('"nothing"', "known are")),
         (("convert", "CLIPS", "--set-to", "a=b", "--out", "OUT"), ('unknown key "a"',)),
         (("convert", "CLIPS", "--out", "CLIPS"), ("lie in one another",)),
@@ -205,6 +206,13 @@ def many_clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from interplay.world.make import run as make
 
     return make(WorldConfig(train=40), tmp_path_factory.mktemp("many") / "clips").path
+
+
+@pytest.mark.parametrize("name", ["check", "convert", "show"])
+def test_every_command_has_help_with_an_example(name: str) -> None:
+    result = run(name, "--help")
+    assert result.returncode == 0
+    assert f"Example: interplay data {name} DATA" in result.stdout
 
 
 def test_the_help_names_every_format() -> None:

@@ -10,12 +10,15 @@ from typing import Any
 
 import pytest
 
+from damaged_datasets import DamagedDataset
 from data_fixtures import MakeClip, listed
 from interplay.core.errors import InputError
-from interplay.data.config import ConvertConfig, FormatChoice
+from interplay.data.check import check
+from interplay.data.config import CheckConfig, ConvertConfig, FormatChoice, ShowConfig
 from interplay.data.convert import append, convert, in_words
 from interplay.data.ledger import LOSSES, QUARANTINE
-from interplay.data.source import choose_format
+from interplay.data.show.run import show
+from interplay.data.source import choose_format, open_source
 from interplay.records.clip import Interaction
 from interplay.records.formats.base import LocatedClip, Note, Rejected, Written
 from interplay.records.store.reader import ClipStore
@@ -196,3 +199,23 @@ def test_only_a_store_can_be_added_to(make_located: MakeClip, tmp_path: Path) ->
         append(other, source, tmp_path / "out")
     with pytest.raises(InputError, match="there is no such folder"):
         append(TO_STORE, source, tmp_path / "out")
+
+
+# --- a dataset with everything wrong ---------------------------------------------------------------------------------
+
+
+def test_a_damaged_dataset_is_checked_converted_and_shown_to_its_end(
+    damaged_matrix: DamagedDataset, tmp_path: Path
+) -> None:
+    source = open_source(damaged_matrix.folder)
+    report = check(source, CheckConfig())
+    assert (report.found, report.rejected) == (damaged_matrix.found, len(damaged_matrix.rejected))
+    config = ConvertConfig(source=source.choice, target=choose_format("store"))
+    done = convert(config, source, tmp_path / "store")
+    assert (done.told["found"], done.told["quarantined"]) == (damaged_matrix.found, len(damaged_matrix.rejected))
+    left_out = [line for line in lines(tmp_path / "store" / QUARANTINE) if line["verdict"] == "quarantined"]
+    assert [line["clip_id"] for line in left_out] == [item.clip_id for item in source if isinstance(item, Rejected)]
+    assert all(line["where"] and line["reason"] and line["cure"] for line in left_out)
+    sheet = show(ShowConfig(source=source.choice, frames=1), source, tmp_path / "sheet")
+    assert (sheet.summary["shown"], sheet.summary["quarantined"]) == (len(damaged_matrix.read), len(left_out))
+    assert check(open_source(tmp_path / "store"), CheckConfig()).passes()

@@ -239,3 +239,12 @@ def test_four_thousand_boxes_of_any_numbers(data):
             assert not (np.isfinite(box).all() and x1 <= x2 and y1 <= y2)
             continue
         assert moved is None or (0 <= moved[0] < moved[2] <= width and 0 <= moved[1] < moved[3] <= height)
+
+
+@pytest.mark.parametrize("box", [(np.nan, 0, 1, 1), (0, 0, np.inf, 1), (0, -np.inf, 1, 1), (2, 0, 1, 1), (0, 2, 1, 1)])
+@pytest.mark.parametrize(
+    "transform", [Fit((4, 4), (2, 2)), Crop((4, 4), (0, 0, 2, 2)), Flip((4, 4)), Chain((4, 4), ())]
+)
+def test_what_is_no_box_is_refused(transform, box):
+    with pytest.raises(InputError, match="is no box; give"):
+        transform.box(tuple(map(float, box)))

@@ -95,8 +95,10 @@ def test_the_text_of_a_row_is_the_caption_without_its_markup(make_clip):
 
 
 def test_not_finite_numbers_are_no_json(make_clip):
-    with pytest.raises(ValueError, match="not JSON compliant"):
+    with pytest.raises(InputError, match="clip c0, extra: holds NaN or infinity"):
         to_row(make_clip(extra={"matrix": {"score": math.nan}}))
+    with pytest.raises(InputError, match="clip c0, provenance tracks: holds NaN or infinity"):
+        to_row(make_clip(provenance={"tracks": Provenance("test", {"rate": math.inf})}))
 
 
 # --- versions ---------------------------------------------------------------------------------------------------------
@@ -143,6 +145,8 @@ _BOX = {"frame": 0, "box_px": [1.0, 2.0, 3.0, 4.0]}
         ({"media": [None]}, "media: an entry has no name"),
         ({"truth": "{"}, "clip c0, truth: is not valid JSON"),
         ({"truth": "[1]"}, "clip c0, truth: is no JSON object"),
+        ({"truth": '{"a": NaN}'}, "clip c0, truth: is not valid JSON .NaN is no number"),
+        ({"truth": '{"a": 1e999}'}, "clip c0, truth: is not valid JSON .1e999 is no number"),
         ({"extra": "[" * 100_000}, "clip c0, extra: is not valid JSON"),
         ({"instances": [{"id": "id1", "noun": None, "appearance": "", "role": None}]}, "instances: .*'noun'"),
         ({"instances": [{"id": "id1", "noun": "man", "hat": "red"}]}, "instances: .*'hat'"),

@@ -45,9 +45,9 @@ def check(
 
     Example: interplay data check DATA --fps 25 --json findings.json
     """
-    from interplay.core.files import write_json
     from interplay.core.progress import track
     from interplay.data.check import check as check_clips
+    from interplay.data.check import save
     from interplay.data.config import CheckConfig
     from interplay.data.source import open_source
     from interplay.data.table import make_console, print_report
@@ -68,7 +68,7 @@ def check(
     print_report(report, opened.root, make_console())
     if json is not None:
         told = {"source": str(source.resolve()), "format": opened.choice.name, "config": config.model_dump(mode="json")}
-        write_json(json, {**told, **report.to_json()})
+        save(report, told, json)
     if not report.passes(strict=strict):
         raise typer.Exit(STOPPED_BY_FINDINGS)
 

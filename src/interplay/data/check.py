@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from interplay.core.errors import InputError
+from interplay.core.files import write_json
 from interplay.data.codes import SEVERITIES, Finding, Severity, found, grouped
 from interplay.data.config import CheckConfig
 from interplay.data.rules import boxes, names, tracks, training, video
@@ -108,6 +110,15 @@ def check(items: Iterable[LocatedClip | Rejected], config: CheckConfig) -> Check
             survey.add(item.clip, checker.bucket(item.clip))
             findings += checker.one(item)
     return CheckReport(survey.clips, rejected, (*findings, *survey.findings()), survey.to_json())
+
+
+def save(report: CheckReport, settings: Mapping[str, Any], path: Path) -> None:
+    """Write everything that was found, after the ``settings`` it was found with, into a JSON file."""
+    try:
+        write_json(path, {**settings, **report.to_json()})
+    except OSError as error:
+        cure = "name a file that you may write, in a folder that you may write to"
+        raise InputError(f"cannot be written ({error.strerror})", where=path, cure=cure) from error
 
 
 def of_rejected(item: Rejected) -> Finding:

@@ -55,5 +55,5 @@ class ShowConfig(Config):
     source: FormatChoice
     limit: PositiveInt | None = None
     page_size: PositiveInt = 48
-    frames: PositiveInt = 4
+    frames: int = Field(4, ge=1, le=64)
     check: CheckConfig = CheckConfig()

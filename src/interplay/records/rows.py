@@ -88,9 +88,9 @@ def to_row(clip: Clip) -> dict[str, Any]:
         "tracks": [_track_row(name, track) for name, track in clip.tracks.items()],
         "boxes": [_boxes_row(name, boxes) for name, boxes in clip.boxes.items()],
         "media": [{"name": name, "path": path} for name, path in clip.media.items()],
-        "truth": None if clip.truth is None else _json_text(clip.truth),
-        "provenance": [_provenance_row(label, maker) for label, maker in clip.provenance.items()],
-        "extra": _json_text(clip.extra),
+        "truth": None if clip.truth is None else _json_text(clip.truth, f"clip {clip.clip_id}, truth"),
+        "provenance": [_provenance_row(label, made, f"clip {clip.clip_id}") for label, made in clip.provenance.items()],
+        "extra": _json_text(clip.extra, f"clip {clip.clip_id}, extra"),
         "record_version": RECORD_VERSION,
     }
 
@@ -151,19 +151,30 @@ def _path(path: str | None, where: str) -> str:
     return str(path)
 
 
-def _json_text(value: Mapping[str, Any]) -> str:
-    """NaN and infinity are no JSON, and DuckDB and others would stumble over them: ``ValueError``."""
-    return json.dumps(dict(value), allow_nan=False)
+def _json_text(value: Mapping[str, Any], where: str) -> str:
+    try:
+        return json.dumps(dict(value), allow_nan=False)
+    except ValueError as error:
+        cure = "leave such numbers out, or write null"
+        raise InputError("holds NaN or infinity, which JSON does not know", where=where, cure=cure) from error
 
 
 def _json_object(text: str, where: str) -> dict[str, Any]:
     try:
-        value = json.loads(text)
+        value = json.loads(text, parse_float=_finite, parse_constant=_finite)
     except (ValueError, RecursionError) as error:
         raise InputError(f"is not valid JSON ({error})", where=where, cure=_CURE) from error
     if not isinstance(value, dict):
         raise InputError("is no JSON object", where=where, cure=_CURE)
     return value
+
+
+def _finite(text: str) -> float:
+    """Python reads what is no JSON: NaN, Infinity and 1e999."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is no number of JSON")
+    return number
 
 
 def _struct(kind: type[PartT], values: Mapping[str, Any] | None, where: str) -> PartT:
@@ -238,8 +249,9 @@ def _medium(row: Mapping[str, Any], where: str) -> str:
     return _path(row["path"], where)
 
 
-def _provenance_row(label: str, made: Provenance) -> dict[str, Any]:
-    return {"label": label, "maker": made.maker, "settings": _json_text(made.settings), "made_at": made.made_at}
+def _provenance_row(label: str, made: Provenance, where: str) -> dict[str, Any]:
+    settings = _json_text(made.settings, f"{where}, provenance {label}")
+    return {"label": label, "maker": made.maker, "settings": settings, "made_at": made.made_at}
 
 
 def _provenance(row: Mapping[str, Any], where: str) -> Provenance:

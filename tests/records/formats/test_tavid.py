@@ -340,3 +340,10 @@ def test_the_published_picture_and_masks(samples, tmp_path):
         ):
             assert np.array_equal(np.asarray(image), np.asarray(own))
     assert [located.clip for located in read(tmp_path)] == [first.clip, second.clip]
+
+
+def test_one_pair_among_other_folders_does_not_make_the_whole_a_tavid_dataset(pair):
+    for name in ("videos", "notes"):
+        (pair.parent / name).mkdir()
+
+    assert not TavidFormat.recognises(pair.parent)

@@ -10,6 +10,7 @@ from PIL import Image
 from interplay.core import files as files_module
 from interplay.core.artifacts import build
 from interplay.core.errors import InputError
+from interplay.records.clip import Boxes, Instance
 from interplay.records.formats.base import LocatedClip
 from interplay.records.masks import MaskTrack
 from interplay.records.store import parts as parts_module
@@ -101,7 +102,7 @@ def test_an_id_is_given_once(tmp_path, add):
 def test_a_clip_that_contradicts_itself_is_not_stored(tmp_path, make_clip, frames):
     writer = StoreWriter(tmp_path)
     with pytest.raises(InputError, match="is at frame 9 and the clip has 4"):
-        writer.add(make_clip(boxes={"face": type(make_clip().boxes["face"])({9: None})}, media={}), frames=frames)
+        writer.add(make_clip(boxes={"face": Boxes({9: None})}, media={}), frames=frames)
     with pytest.raises(InputError, match="the mask track is"):
         writer.add(make_clip(tracks={"id1": MaskTrack.from_array(frames[:3, ..., 0] > 9)}, media={}), frames=frames)
     with pytest.raises(ValueError, match="against \\(4"):
@@ -109,6 +110,26 @@ def test_a_clip_that_contradicts_itself_is_not_stored(tmp_path, make_clip, frame
     with pytest.raises(ValueError, match=r"there is no media/c0/audio\.wav"):
         writer.add(make_clip(), frames=frames)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"instances": (Instance("id1", "half a character: \ud83d"), Instance("id2", "ball"))},
+        {"split": "\udcff"},
+        {"boxes": {"face": Boxes({0: None})}, "num_frames": 2**31},
+        {"extra": {"matrix": {"score": float("nan")}}},
+    ],
+)
+def test_what_parquet_cannot_hold_costs_one_clip(tmp_path, make_clip, frames, changes):
+    bad = make_clip("bad", media={}, tracks={}, **changes)
+    with StoreWriter(tmp_path) as writer:
+        writer.add(make_clip("c0", media={}), frames=frames)
+        located = LocatedClip(bad, {bad.video: tmp_path / "videos/c0.mp4"})
+        with pytest.raises(InputError, match=r"clip bad(, extra)?: (cannot be stored|holds NaN)"):
+            writer.add_files(located)
+    assert ClipStore(tmp_path).ids == ("c0",)
+    assert names(tmp_path / "videos") == ["c0.mp4"]
 
 
 def test_a_finished_artifact_is_closed(tmp_path, add):
@@ -257,3 +278,18 @@ def test_a_full_disk_tears_nothing(tmp_path, located, monkeypatch, module, funct
         if "c0" not in writer.done:
             writer.add_files(one)
     assert list(ClipStore(store)) == [one.clip]
+
+
+def test_a_full_disk_at_the_very_end(tmp_path, located, monkeypatch):
+    one = located()
+    writer = StoreWriter(tmp_path / "store")
+    writer.add_files(one)
+    with monkeypatch.context() as patch:
+        patch.setattr(parts_module.pq, "write_table", full)
+        with pytest.raises(InputError, match="the disk is full"):
+            writer.close()
+    assert writer.done == set()
+    with StoreWriter(tmp_path / "store") as other:
+        other.add_files(one)
+    with pytest.raises(InputError, match="the clip id is taken already"):
+        writer.add_files(one)

@@ -2,7 +2,7 @@
 
 Labels are not drawn: the page sets them as text over the picture, where they stay sharp and can be read out.
 
-Shapes: h and w pixels of the clip, ch and cw pixels of a cell.
+Shapes: h and w pixels of the clip, sh and sw of a picture made smaller, ch and cw of a cell.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from numpy import ndarray
 from PIL import Image, ImageDraw
 
 from interplay.core.files import full_disk_named
-from interplay.data.show.layout import Grid
+from interplay.data.show.layout import STRIP_HEIGHT, STRIP_WIDTH, Grid
 from interplay.data.show.palette import RGB
 from interplay.records.masks import Box
 
@@ -30,7 +30,8 @@ _FILL, _HALO = 0.34, 0.6
 _OUTLINE = 2
 # From this enlargement on, pixels are shown as the squares that they are.
 _PIXEL_ART = 2.0
-_EMPTY: RGB = (128, 128, 128)
+# Where there is no picture: a grey that stands out in the light and in the dark scheme.
+_NOTHING: RGB = (128, 128, 128)
 
 
 @dataclass(frozen=True)
@@ -43,16 +44,26 @@ class Layer:
 
 @dataclass(frozen=True)
 class Picture:
-    """One cell: a frame (``None`` where it could not be read), the masks on it, and boxes in the frame's own pixels."""
+    """One cell: a frame (``None`` where it could not be read), the masks on it, and boxes in pixels of ``boxes_hw``."""
 
     frame: UInt8[ndarray, "h w 3"] | None
     layers: tuple[Layer, ...] = ()
     boxes: tuple[Box, ...] = ()
+    boxes_hw: tuple[int, int] = (1, 1)
+
+
+def reduced(frame: UInt8[ndarray, "h w 3"]) -> UInt8[ndarray, "sh sw 3"]:
+    """The frame no larger than a whole strip: what a cell needs at most, so that many large frames fit into memory."""
+    scale = max(frame.shape[1] / (STRIP_WIDTH * PIXEL_RATIO), frame.shape[0] / (STRIP_HEIGHT * PIXEL_RATIO))
+    if scale <= 1:
+        return frame
+    size = max(1, round(frame.shape[1] / scale)), max(1, round(frame.shape[0] / scale))
+    return np.asarray(Image.fromarray(frame).resize(size, Image.Resampling.LANCZOS))
 
 
 def draw(pictures: Sequence[Picture], grid: Grid) -> bytes:
-    """All cells of ``grid`` as a JPEG of :data:`PIXEL_RATIO` pixels per CSS pixel; gaps are white."""
-    sheet = Image.new("RGB", _pixels(grid.width, grid.height), (255, 255, 255))
+    """All cells of ``grid`` as a JPEG of :data:`PIXEL_RATIO` pixels per CSS pixel; gaps are grey."""
+    sheet = Image.new("RGB", _pixels(grid.width, grid.height), _NOTHING)
     size = _pixels(grid.cell_width, grid.cell_height)
     for index, picture in enumerate(pictures):
         x, y = grid.corner(index)
@@ -76,13 +87,13 @@ def _pixels(width: float, height: float) -> tuple[int, int]:
 
 def _cell(picture: Picture, size: tuple[int, int]) -> Image.Image:
     if picture.frame is None:
-        return Image.new("RGB", size, _EMPTY)
+        return Image.new("RGB", size, _NOTHING)
     cell = np.array(_resized(Image.fromarray(picture.frame), size), dtype=np.float32)
     for layer in picture.layers:
         _paint(cell, layer, size)
     drawn = Image.fromarray(cell.round().astype(np.uint8))
     for box in picture.boxes:
-        _outline(drawn, box, picture.frame.shape[:2])
+        _outline(drawn, box, picture.boxes_hw)
     return drawn
 
 

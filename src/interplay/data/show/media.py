@@ -9,7 +9,7 @@ from jaxtyping import UInt8
 from numpy import ndarray
 
 from interplay.core.errors import InputError
-from interplay.data.show.drawing import Picture, draw, keep
+from interplay.data.show.drawing import Picture, draw, keep, reduced
 from interplay.data.show.layout import STRIP_WIDTH, arrange, choose_frames
 from interplay.records.formats.base import LocatedClip
 from interplay.records.media.video import probe_video, read_image, stream_video
@@ -64,5 +64,5 @@ def _thumb(name: str, source: Path | None, frames: int, folder: Path, path: str)
 
 def _pictures(source: Path, frames: int) -> list[UInt8[ndarray, "h w 3"]]:
     if source.suffix.lower() in _PICTURES:
-        return [read_image(source)]
-    return list(stream_video(source, choose_frames(probe_video(source).num_frames, frames)))
+        return [reduced(read_image(source))]
+    return list(map(reduced, stream_video(source, choose_frames(probe_video(source).num_frames, frames))))

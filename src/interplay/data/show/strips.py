@@ -1,4 +1,7 @@
-"""The strip of a card: some frames of a clip with its instances and boxes drawn on, and the labels that go over it."""
+"""The strip of a card: some frames of a clip with its instances and boxes drawn on, and the labels that go over it.
+
+Shapes: sh and sw pixels of a frame that was made smaller.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from jaxtyping import UInt8
 from numpy import ndarray
 
 from interplay.core.errors import InputError
-from interplay.data.show.drawing import Layer, Picture, draw
+from interplay.data.show.drawing import Layer, Picture, draw, reduced
 from interplay.data.show.layout import Grid, Tag, arrange, choose_frames, place_tags
 from interplay.data.show.palette import Paint
 from interplay.data.show.tracks import mask_at, states_of, top_of
@@ -50,8 +53,7 @@ def make_strip(located: LocatedClip, frames: int, colours: Mapping[str, Paint]) 
     clip = located.clip
     chosen = choose_frames(clip.num_frames, frames, _frames_with_boxes(clip))
     pictures, problem = read_frames(located.video, chosen)
-    size_hw = next((picture.shape[:2] for picture in pictures), clip.size_hw)
-    grid = arrange(len(chosen), (size_hw[0], size_hw[1]))
+    grid = arrange(len(chosen), clip.size_hw)
     drawn, cells = [], []
     for index, frame in enumerate(chosen):
         picture = pictures[index] if index < len(pictures) else None
@@ -60,11 +62,11 @@ def make_strip(located: LocatedClip, frames: int, colours: Mapping[str, Paint]) 
     return Strip(draw(drawn, grid), grid, tuple(cells), problem)
 
 
-def read_frames(path: Path, chosen: Sequence[int]) -> tuple[list[UInt8[ndarray, "h w 3"]], str]:
-    """The frames at ``chosen`` as far as they can be read, and the reason why there are not more."""
-    pictures: list[UInt8[ndarray, "h w 3"]] = []
+def read_frames(path: Path, chosen: Sequence[int]) -> tuple[list[UInt8[ndarray, "sh sw 3"]], str]:
+    """The frames at ``chosen``, reduced, as far as they can be read, and the reason why there are not more."""
+    pictures: list[UInt8[ndarray, "sh sw 3"]] = []
     try:
-        pictures += stream_video(path, chosen)
+        pictures += map(reduced, stream_video(path, chosen))
     except InputError as error:
         return pictures, f"{error.problem}; {error.cure}"
     return pictures, ""
@@ -77,7 +79,7 @@ def _frames_with_boxes(clip: Clip) -> frozenset[int]:
 def _picture(clip: Clip, frame: int, picture: UInt8[ndarray, "h w 3"] | None, colours: Mapping[str, Paint]) -> Picture:
     masks = {name: mask_at(track, frame) for name, track in clip.tracks.items()}
     layers = (Layer(mask, colours[name].rgb) for name, mask in masks.items() if mask is not None)
-    return Picture(picture, tuple(layers), tuple(box for _, box in _boxes_at(clip, frame)))
+    return Picture(picture, tuple(layers), tuple(box for _, box in _boxes_at(clip, frame)), clip.size_hw)
 
 
 def _cell(clip: Clip, frame: int, corner: tuple[float, float], grid: Grid, *, missing: bool) -> Cell:

@@ -8,7 +8,7 @@ A part that comes from elsewhere is somebody else's word: whatever is wrong with
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from interplay.core.errors import InputError
-from interplay.records.rows import ADDED_IN_VERSION_2, SCHEMA
+from interplay.records.clip import Clip
+from interplay.records.rows import ADDED_IN_VERSION_2, SCHEMA, to_row
 
 # A row is read together with its group. At this size that takes milliseconds, and the table of groups stays small.
 ROWS_PER_GROUP = 64
@@ -26,6 +27,7 @@ ROWS_PER_GROUP = 64
 LIGHT_SCHEMA = pa.schema(
     [SCHEMA.field(name) for name in ("clip_id", "split", "num_frames", "height", "width", "fps", "record_version")]
 )
+_ROW = pa.struct(list(SCHEMA))
 # The names that :func:`read_columns` knows: the columns, and in lists of structs their fields.
 _KNOWN = frozenset(SCHEMA.names) | frozenset(
     f"{column.name}.{field.name}"
@@ -45,11 +47,25 @@ class Part:
     light: pa.Table
 
 
-def write_part(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Write rows of :data:`SCHEMA` as a part, and see them safe on the disk. The same rows give the same bytes."""
+def encode_row(clip: Clip) -> pa.StructArray:
+    """The row of a clip, as :func:`write_part` wants it.
+
+    Each clip is encoded by itself, so that a value which Parquet cannot hold (half a character, as JSON files have
+    them, or a number beyond 32 bits) is an :class:`InputError` about this clip and not about a part full of them.
+    """
+    try:
+        return pa.array([to_row(clip)], type=_ROW)
+    except (pa.ArrowException, UnicodeError, OverflowError) as error:
+        cure = "correct the label that holds this value"
+        raise InputError(f"cannot be stored ({error})", where=f"clip {clip.clip_id}", cure=cure) from error
+
+
+def write_part(rows: Sequence[pa.StructArray], path: Path) -> None:
+    """Write rows as a part, and see them safe on the disk. The same rows give the same bytes."""
+    batch = pa.RecordBatch.from_struct_array(pa.concat_arrays(rows))
     try:
         pq.write_table(
-            pa.Table.from_pylist(list(rows), schema=SCHEMA),
+            pa.Table.from_batches([batch], SCHEMA),
             path,
             row_group_size=ROWS_PER_GROUP,
             compression="zstd",

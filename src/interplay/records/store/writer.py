@@ -17,8 +17,8 @@ from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
+import pyarrow as pa
 from jaxtyping import UInt8
 from numpy import ndarray
 
@@ -29,7 +29,6 @@ from interplay.records.check import check_clip
 from interplay.records.clip import Clip
 from interplay.records.formats.base import LocatedClip
 from interplay.records.media.video import write_video
-from interplay.records.rows import to_row
 from interplay.records.store.card import write_card
 from interplay.records.store.claims import Claims
 from interplay.records.store.files import place_files, remove_leftovers
@@ -43,7 +42,7 @@ from interplay.records.store.layout import (
     parts_of,
     video_path,
 )
-from interplay.records.store.parts import read_ids, write_part
+from interplay.records.store.parts import encode_row, read_ids, write_part
 
 # A part is written in milliseconds at this size, and a crash loses no more than this many clips.
 CLIPS_PER_PART = 256
@@ -59,7 +58,7 @@ class StoreWriter:
         self.folder = folder
         self._seen: set[Path] = set()
         self._done: set[str] = set()
-        self._pending: list[dict[str, Any]] = []
+        self._pending: dict[str, pa.StructArray] = {}
         self._claims: Claims | None = None
         self._look_for_finished_rows()
 
@@ -80,9 +79,9 @@ class StoreWriter:
         for path in clip.media.values():
             if not is_own_place(clip.clip_id, path) or not (self.folder / path).is_file():
                 raise ValueError(f"clip {clip.clip_id}: there is no {path} in the clip's own places")
-        self._take(clip)
+        row = self._take(clip)
         write_video(self.folder / clip.video, frames, clip.fps)
-        self._queue(clip)
+        self._queue(clip, row)
 
     def add_files(self, located: LocatedClip) -> None:
         """Check the clip, copy its files to the places that it names, byte for byte, and queue its row.
@@ -95,9 +94,9 @@ class StoreWriter:
         named = {clip.video, *clip.media.values()}
         if named != set(located.files) or not all(is_own_place(clip.clip_id, path) for path in named):
             raise ValueError(f"clip {clip.clip_id}: names {sorted(named)}, files are {sorted(located.files)}")
-        self._take(clip)
+        row = self._take(clip)
         place_files(located, self.folder)
-        self._queue(clip)
+        self._queue(clip, row)
 
     def flush(self) -> None:
         """Write the queued rows as one part, atomically."""
@@ -107,18 +106,23 @@ class StoreWriter:
         with _writable(self.folder):
             write_card(self.folder)
             temporary = self.folder / ROWS_FOLDER / f".part.{os.getpid()}.{id(self)}.tmp"
-            write_part(self._pending, temporary)
+            write_part(list(self._pending.values()), temporary)
             with claims.alone():
                 path = self._next_part()
                 os.replace(temporary, path)
         self._seen.add(path)
-        self._pending = []
+        self._pending.clear()
 
     def close(self) -> None:
-        """Flush what is queued and leave the store to others; the next :meth:`add` would join them anew."""
+        """Flush what is queued and leave the store to others; the next :meth:`add` would join them anew.
+
+        When the rows cannot be written their clips are not stored: without a claim another writer may make them now.
+        """
         try:
             self.flush()
         finally:
+            self._done.difference_update(self._pending)
+            self._pending.clear()
             if self._claims is not None:
                 self._claims.close()
                 self._claims = None
@@ -132,10 +136,11 @@ class StoreWriter:
         # Also after an error or Ctrl-C: the queued rows are whole clips, and the next run need not make them again.
         self.close()
 
-    def _take(self, clip: Clip) -> None:
-        """Make sure that the clip may be stored, and that no other writer stores one of this name."""
+    def _take(self, clip: Clip) -> pa.StructArray:
+        """The clip's row, when the clip may be stored and no other writer stores one of this name."""
         where = f"clip {clip.clip_id}"
         check_clip(clip, where=where)
+        row = encode_row(clip)
         claims = self._at_work()
         with claims.alone():
             if claims.was_held(clip.clip_id):
@@ -143,10 +148,11 @@ class StoreWriter:
             if clip.clip_id in self._done:
                 raise InputError("the clip id is taken already", where=where, cure="give every clip its own id")
             claims.claim(clip.clip_id)
+        return row
 
-    def _queue(self, clip: Clip) -> None:
+    def _queue(self, clip: Clip, row: pa.StructArray) -> None:
         self._done.add(clip.clip_id)
-        self._pending.append(to_row(clip))
+        self._pending[clip.clip_id] = row
         if len(self._pending) >= CLIPS_PER_PART:
             self.flush()
 

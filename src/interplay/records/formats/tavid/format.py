@@ -75,8 +75,11 @@ class TavidFormat(DatasetFormat[TavidOptions]):
 
     @classmethod
     def recognises(cls, source: Path) -> bool:
-        """Whether the folder, or one of the folders in it, has an ``image.*`` and a ``mask*``."""
-        return source.is_dir() and any(_images(folder) and _masks(folder) for folder in _folders(source))
+        """Whether the folder, or most of the folders in it, have an ``image.*`` and a ``mask*``."""
+        if not source.is_dir():
+            return False
+        itself, *inside = [bool(_images(folder) and _masks(folder)) for folder in _folders(source)]
+        return itself or sum(inside) > len(inside) / 2
 
     def read(self, source: Path) -> Iterator[LocatedClip | Rejected]:
         """Every pair: of the folder itself first, then of those in it by name."""
