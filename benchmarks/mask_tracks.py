@@ -5,8 +5,8 @@ Run: python benchmarks/mask_tracks.py --clips 64 --repeats 5 --out benchmarks/ma
 The same tracks lie on disk twice: in the layout of a MATRIX dataset (one PNG of 0/255 per frame and instance, and per
 frame one more of all instances, ``merged``; saved by Pillow as it does by default) and as rows of a store (COCO counts
 in Parquet). *Bytes* are those of the PNG files, and of the column ``tracks`` of the store; *allocated* is what files
-take up in blocks, all columns of the store included. As a floor, the length of a *context code* is computed: what an
-ideal adaptive coder of the JBIG2 kind needs for the same masks.
+take up in blocks, all columns of the store included. As a yardstick the length of a *context code* is computed: what an
+ideal adaptive coder of the JBIG2 kind, which does without run lengths and sees one mask at a time, needs for the same.
 
 *Time* is from the files, in the page cache, to every track's shares of the tokens (rule ``area``, latent rate); the
 ways take turns, the best of the repeats counts, and that all give the same numbers is checked. *Frame by frame*: Pillow

@@ -95,7 +95,7 @@ def test_a_track_without_instance(make_located: MakeClip) -> None:
         ),
         (MaskTrack.from_array(np.ones((FRAMES, HEIGHT, WIDTH), dtype=bool)), "mask-full", "over 95% of the picture in"),
         (SECOND.select(range(5)), "mask-frames", "has 5 frames, and the video has 9"),
-        (MaskTrack.from_array(np.ones((FRAMES, 32, 48), dtype=bool) & square(2, 2)[:32, :48]), "mask-size", "is 32x48"),
+        (MaskTrack.from_array(np.ones((FRAMES, 32, 48), dtype=bool) & square(2, 2)[:32, :48]), "mask-size", "is 48x32"),
         (MaskTrack((HEIGHT, WIDTH), (b"zzzz",) * FRAMES), "track-damaged", "frame 0"),
     ],
 )
@@ -174,7 +174,7 @@ def test_a_video_that_is_something_else(make_located: MakeClip, tmp_path: Path) 
     write_video(tmp_path / "short.mp4", np.zeros((5, HEIGHT, WIDTH, 3), dtype=np.uint8), 8.0)
     found = findings(at(make_located(), **{"videos/c0.mp4": tmp_path / "short.mp4"}))
     assert [finding.code for finding in found] == ["video-differs"]
-    assert found[0].problem == "holds 5 frames of 64x96, and the clip says 9 frames of 64x96"
+    assert found[0].problem == "holds 5 frames of 96x64, and the clip says 9 frames of 96x64"
 
 
 def test_frames_that_are_not_evenly_spaced(make_located: MakeClip, tmp_path: Path) -> None:
@@ -266,7 +266,7 @@ def test_the_report_counts_everything(make_located: MakeClip) -> None:
     assert not report.passes()
     told = json.loads(json.dumps(report.to_json()))
     assert told["clips"] == {"found": 3, "checked": 2, "rejected": 1}
-    assert told["survey"]["sizes"] == {"64x96": 2}
+    assert told["survey"]["sizes"] == {"96x64": 2}
     assert told["findings"][1]["where"] == "data.csv, row 9"
 
 

@@ -29,8 +29,8 @@ def test_a_whole_clip_passes(make_clip):
             "boxes face: the box of frame 0 is (3.0, 0.0, 1.0, 2.0)",
         ),
         ({"boxes": {"face": Boxes({0: (0.0, 0.0, float("nan"), 2.0)})}}, "which is no (x1, y1, x2, y2); give finite"),
-        ({"num_frames": 5}, "track id1: the mask track is 4 frames of 16x24 and the video 5 frames of 16x24"),
-        ({"size_hw": (16, 32)}, "track id1: the mask track is 4 frames of 16x24 and the video 4 frames of 16x32"),
+        ({"num_frames": 5}, "track id1: the mask track is 4 frames of 24x16 and the video 5 frames of 24x16"),
+        ({"size_hw": (16, 32)}, "track id1: the mask track is 4 frames of 24x16 and the video 4 frames of 32x16"),
     ],
 )
 def test_contradictions(make_clip, changes, message):

@@ -166,7 +166,7 @@ def test_counts_become_canonical():
         ((-2, -3), ["6"], "is not two positive"),
         ("23", [], "is not two positive"),
         (None, [], "is not two positive"),
-        ((10**6, 10**6), ["0"], "declares 1000000x1000000 pixels"),
+        ((10**6, 10**7), ["0"], "declares 10000000x1000000 pixels"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_named(size, frames, problem):

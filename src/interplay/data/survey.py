@@ -31,7 +31,7 @@ class Survey:
     def add(self, clip: Clip, bucket: Assignment | Drop | None = None) -> None:
         """Count one clip, and the bucket that takes it."""
         self.clips += 1
-        self.sizes[f"{clip.size_hw[0]}x{clip.size_hw[1]}"] += 1
+        self.sizes[f"{clip.size_hw[1]}x{clip.size_hw[0]}"] += 1
         self.frames[clip.num_frames] += 1
         self.rates[round(clip.fps, 3)] += 1
         self.splits[clip.split] += 1

@@ -14,6 +14,7 @@ from interplay.core.errors import InputError
 from interplay.records.caption import parse_caption
 from interplay.records.clip import Boxes, Clip, Interaction
 from interplay.records.masks import Box
+from interplay.records.sizes import shape_text
 
 
 def check_clip(clip: Clip, *, where: str) -> None:
@@ -68,7 +69,7 @@ def _check_named(used: Iterable[str], known: Iterable[str], where: str) -> None:
 def _check_tracks(clip: Clip, where: str) -> None:
     for instance_id, track in clip.tracks.items():
         if track.size_hw != clip.size_hw or len(track) != clip.num_frames:
-            sizes = _shape(len(track), track.size_hw), _shape(clip.num_frames, clip.size_hw)
+            sizes = shape_text(len(track), track.size_hw), shape_text(clip.num_frames, clip.size_hw)
             problem = f"the mask track is {sizes[0]} and the video {sizes[1]}"
             cure = "bring both through the same frame choice and the same resize"
             raise InputError(problem, where=f"{where}, track {instance_id}", cure=cure)
@@ -82,7 +83,3 @@ def _check_boxes(boxes: Boxes, num_frames: int, where: str) -> None:
         if box is not None and is_broken_box(box):
             problem = f"the box of frame {frame} is {box}, which is no (x1, y1, x2, y2)"
             raise InputError(problem, where=where, cure="give finite corners, the upper left one first")
-
-
-def _shape(num_frames: int, size_hw: tuple[int, int]) -> str:
-    return f"{num_frames} frames of {size_hw[0]}x{size_hw[1]}"

@@ -26,6 +26,7 @@ from PIL import Image
 from interplay.core.errors import InputError
 from interplay.records.masks import Box, MaskTrack
 from interplay.records.runs import resample, runs_of, track_of
+from interplay.records.sizes import size_text
 
 # Two sizes are the same picture when one scale maps one onto the other within one pixel of rounding.
 _ROUNDING_PX = 1.0
@@ -123,8 +124,8 @@ class Fit(Transform):
     def for_source(self, source_hw: tuple[int, int], *, where: str) -> Fit:
         """The same fit for another resolution of the same picture; another aspect ratio is an :class:`InputError`."""
         if not same_picture(self.source_hw, source_hw):
-            size, own = _text(source_hw), _text(self.source_hw)
-            problem = f"is {size} pixels (height x width), which cannot be the same picture as {own}"
+            size, own = size_text(source_hw), size_text(self.source_hw)
+            problem = f"is {size} pixels, which cannot be the same picture as {own}"
             raise InputError(problem, where=where, cure="give it at the video's size or a scaled copy of it")
         return replace(self, source_hw=source_hw)
 
@@ -191,7 +192,7 @@ class Crop(Transform):
     def __post_init__(self) -> None:
         x1, y1, x2, y2 = self.box_px
         if not (0 <= x1 < x2 <= self.source_hw[1] and 0 <= y1 < y2 <= self.source_hw[0]):
-            problem = f"{self.box_px} is no part (x1, y1, x2, y2) of a picture of {_text(self.source_hw)} pixels"
+            problem = f"{self.box_px} is no part (x1, y1, x2, y2) of a picture of {size_text(self.source_hw)} pixels"
             cure = f"choose 0 <= x1 < x2 <= {self.source_hw[1]} and 0 <= y1 < y2 <= {self.source_hw[0]}"
             raise InputError(problem, where="crop", cure=cure)
 
@@ -303,7 +304,3 @@ def _clipped(box: Box, limits: tuple[int, int, int, int]) -> Box | None:
     x1, x2 = (float(min(max(x, left), right)) for x in (box[0], box[2]))
     y1, y2 = (float(min(max(y, top), bottom)) for y in (box[1], box[3]))
     return (x1, y1, x2, y2) if x2 > x1 and y2 > y1 else None
-
-
-def _text(size_hw: tuple[int, int]) -> str:
-    return f"{size_hw[0]}x{size_hw[1]}"

@@ -17,6 +17,7 @@ from pycocotools import mask as coco
 
 from interplay.core.errors import InputError
 from interplay.records import rle
+from interplay.records.sizes import size_text
 from interplay.records.spans import Spans, combined, decode, encode
 
 Box = tuple[float, float, float, float]
@@ -193,7 +194,7 @@ def _checked_size(size_hw: object, where: str) -> tuple[int, int]:
         shown = repr(size_hw)[:60]
         raise InputError(f"size {shown} is not two positive whole numbers", where=where, cure=_CURE_SIZE)
     if sides[0] * sides[1] > rle.MAX_PIXELS:
-        problem = f"declares {sides[0]}x{sides[1]} pixels (height x width), more than any picture has"
+        problem = f"declares {size_text((sides[0], sides[1]))} pixels, more than any picture has"
         raise InputError(problem, where=where, cure=_CURE_SIZE)
     return sides[0], sides[1]
 

@@ -53,7 +53,7 @@ def test_a_clip_and_its_tracks(case):
         assert masks.shape == (NUM_FRAMES, HEIGHT, WIDTH)
         assert (np.abs(frames[masks] - colour).max(axis=1) < 40).mean() > 0.95
     assert [note.problem.split(",")[0] for note in located.notes] == [
-        "is 128x96 pixels (height x width)", "has 25 frames",
+        "is 96x128 pixels", "has 25 frames",
     ]  # fmt: skip
 
 

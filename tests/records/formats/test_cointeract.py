@@ -78,7 +78,7 @@ def test_tracks_have_the_video_s_size_and_lie_on_what_they_name(dataset):
 def test_boxes_are_in_the_clip_s_pixels_at_the_frames_that_the_table_names(dataset):
     located = only(dataset())  # the fixture gives them at twice the video's size
     assert located.clip.boxes == {"face": Boxes(dict.fromkeys((2, 6, 22), (8.0, 8.0, 14.0, 13.0)))}
-    assert any("boxes of 128x96 pixels and a video of 64x48" in note for note in told(located))
+    assert any("boxes of 96x128 pixels and a video of 48x64" in note for note in told(located))
 
 
 @pytest.mark.parametrize("lead", [5, -3])
@@ -113,7 +113,7 @@ def test_a_structure_video_of_another_size_and_length(dataset):
     assert located.clip.tracks["id1"].size_hw == (HEIGHT, WIDTH)
     assert len(located.clip.tracks["id1"]) == NUM_FRAMES
     assert lies_on(located, "id1", BEIGE) > 0.95
-    assert any("is 128x96 pixels (height x width), and the video 64x48" in note for note in told(located))
+    assert any("is 96x128 pixels, and the video 48x64" in note for note in told(located))
     assert any("has 25 frames, and the video 24 the labels beyond" in note for note in told(located))
     write_video(source / "structure.mp4", draw((0, 0, 0), arm[:20]), 25.0)
     assert only(source).clip.tracks["id1"].gaps() == [range(20, 24)]
@@ -197,8 +197,8 @@ def spoil(name, data):
         ({}, lambda folder: cut(folder / "structure.mp4"), "structure.mp4"),
         ({}, spoil("sound.wav", b"RIFF"), "sound.wav"),
         ({}, spoil("person.png", b"\x89PNG"), "person.png"),
-        ({}, lambda folder: write_video(folder / "structure.mp4", draw(0, [20] * 24)[:, :, :40], 25.0), "64x40"),
-        ({"height": 100}, None, "fields height and width: is 100x96 pixels"),
+        ({}, lambda folder: write_video(folder / "structure.mp4", draw(0, [20] * 24)[:, :, :40], 25.0), "40x64"),
+        ({"height": 100}, None, "fields height and width: is 96x100 pixels"),
         ({"face": '{"frame_26": [1, 2, 3, 4]}'}, None, "a box is at frame 26 and the video"),
         ({"input_video": "."}, None, "is no file"),
     ],

@@ -108,7 +108,7 @@ def test_boxes_move_with_the_lead_and_scale_with_the_picture():
     assert cut == 1  # frame 78 + 4 is behind the last one
     boxes, cut = boxes_in_clip(PARTS, (200, 100), (200, 100), -3, 81, where="row")
     assert (boxes.keys(), cut) == ({"face", "right_hand"}, 4)
-    with pytest.raises(InputError, match="row: is 100x60 pixels"):
+    with pytest.raises(InputError, match="row: is 60x100 pixels"):
         boxes_in_clip(PARTS, (100, 60), (200, 100), 0, 81, where="row")
 
 

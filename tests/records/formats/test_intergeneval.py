@@ -99,7 +99,7 @@ def test_masks_of_an_object_that_nobody_describes_are_kept(benchmark_folder):
         (lambda folder: (folder / "images/001.png").write_bytes(b""), "empty"),
         (lambda folder: (folder / "images/001.png").write_bytes(b"\x89PNG\r\n"), "picture"),
         (lambda folder: (folder / "masks/001/id1.png").write_bytes(b"x"), "PNG"),
-        (lambda folder: write_mask(folder / "tracks/001/id1/000.png", mask().T), "the mask is 48x32"),
+        (lambda folder: write_mask(folder / "tracks/001/id1/000.png", mask().T), "the mask is 32x48"),
         (lambda folder: write_text(folder / "questions/001.json", "no"), "not valid JSON"),
         (lambda folder: write_text(folder / "meta.json", [ITEM, 5]), "is no object"),
         (

@@ -292,7 +292,7 @@ def test_one_mask_and_its_size(tmp_path):
     mask, notes = read_mask(path, size_hw=SIZE)
     assert np.array_equal(mask, squares()[2])
     assert notes == ()
-    with pytest.raises(InputError, match=r"the mask is 12x20 and the video 20x12"):
+    with pytest.raises(InputError, match=r"the mask is 20x12 and the video 12x20"):
         read_mask(path, size_hw=(20, 12))
 
 

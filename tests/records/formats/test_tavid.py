@@ -123,7 +123,7 @@ def test_a_mask_at_another_resolution_is_resized_and_noted(pair):
     save(pair / "mask_0.png", target(scale=2))
     located = only(pair)
     assert (located.clip.tracks["id1"].to_array() == [target()]).all()
-    assert located.notes[0].problem == "the mask is 48x72 and the picture 24x36"
+    assert located.notes[0].problem == "the mask is 72x48 and the picture 36x24"
 
 
 def test_black_targets_are_read_on_request(pair):
@@ -148,7 +148,7 @@ def test_masks_of_0_and_1_are_noted_and_a_threshold_decides_about_greys(pair):
     [
         (lambda pair: save(pair / "mask_0.png", target() & False), "mask_0.png", "the mask is empty"),
         (lambda pair: save(pair / "mask_0.png", target() | True), "mask_0.png", "covers the whole picture"),
-        (lambda pair: save(pair / "mask_0.png", target().T), "mask_0.png", "the mask is 36x24 and the picture 24x36"),
+        (lambda pair: save(pair / "mask_0.png", target().T), "mask_0.png", "the mask is 24x36 and the picture 36x24"),
         (lambda pair: save(pair / "mask_0.png", np.eye(480, 720, dtype=bool) & (np.arange(720) == 5)), "mask_0.png",
          "nothing of the target is left"),
         (lambda pair: (pair / "mask_0.png").write_bytes(b""), "mask_0.png", "empty"),

@@ -67,7 +67,7 @@ def test_sizes_must_agree(tmp_path):
     folder = make(tmp_path / "frames", "0.png", "1.png")
     make(folder, "2.png", size=(4, 7))
     for read in (probe_video, read_video):
-        with pytest.raises(InputError, match=r"2\.png: is 4x7 pixels, and 0\.png is 4x6"):
+        with pytest.raises(InputError, match=r"2\.png: is 7x4 pixels, and 0\.png is 6x4"):
             read(folder)
     assert len(read_video(folder, indices=[0, 1]).frames) == 2
 

@@ -192,7 +192,7 @@ def test_a_folder_of_frames_becomes_a_lossless_video(tmp_path, make_clip, frames
     other = make_clip("c1", media={})
     with (
         StoreWriter(tmp_path / "store") as writer,
-        pytest.raises(InputError, match="holds 3 frames of 16x24, and the clip says 4 frames of 16x24"),
+        pytest.raises(InputError, match="holds 3 frames of 24x16, and the clip says 4 frames of 24x16"),
     ):
         writer.add_files(LocatedClip(other, {other.video: tmp_path / "frames"}))
 

@@ -47,9 +47,9 @@ def test_the_tracks_are_the_measured_ones_at_the_video_s_size(tmp_path):
 def test_another_picture_is_refused_before_anything_is_measured(tmp_path):
     write_video(tmp_path / "structure.mp4", draw((0, 0, 0), arm_heights(4))[:, :, :40], 25.0)
     write_video(tmp_path / "video.mp4", draw((0, 0, 0), arm_heights(4)), 25.0)
-    with pytest.raises(InputError, match="is 64x40 pixels"):
+    with pytest.raises(InputError, match="is 40x64 pixels"):
         structure_labels(tmp_path / "structure.mp4", probe_video(tmp_path / "video.mp4"), 0, CONFIG)
-    with pytest.raises(InputError, match="is 64x40 pixels"):
+    with pytest.raises(InputError, match="is 40x64 pixels"):
         find_lead(tmp_path / "video.mp4", tmp_path / "structure.mp4", "measure")
 
 

@@ -21,6 +21,7 @@ from interplay.data.config import CheckConfig
 from interplay.data.rules.spans import in_words
 from interplay.records.clip import Clip
 from interplay.records.masks import MaskTrack
+from interplay.records.sizes import size_text
 
 # Intersection over union from which two tracks are the same one (a tracker started twice differs in a few edge pixels).
 _SAME = 0.95
@@ -51,7 +52,7 @@ def check_tracks(clip: Clip, config: CheckConfig) -> Iterator[Finding]:
 def _check_shape(clip: Clip, name: str, track: MaskTrack) -> Iterator[Finding]:
     where = f"track {name}"
     if track.size_hw != clip.size_hw:
-        sizes = [f"{height}x{width}" for height, width in (track.size_hw, clip.size_hw)]
+        sizes = size_text(track.size_hw), size_text(clip.size_hw)
         yield found("mask-size", clip.clip_id, where, f"is {sizes[0]}, and the video is {sizes[1]}")
     if len(track) != clip.num_frames:
         problem = f"has {len(track)} frames, and the video has {clip.num_frames}"

@@ -11,6 +11,7 @@ from interplay.data.config import CheckConfig
 from interplay.records.clip import Clip
 from interplay.records.formats.base import LocatedClip
 from interplay.records.media.video import VideoInfo, probe_video, stream_video
+from interplay.records.sizes import shape_text, size_text
 
 # Beyond these no camera and no model works: the header is wrong.
 _LEAST_FPS, _MOST_FPS = 1.0, 240.0
@@ -49,7 +50,7 @@ def _check_video(located: LocatedClip, config: CheckConfig) -> Iterator[Finding]
     if info.pixel_aspect != 1.0:
         problem = f"has pixels that are {info.pixel_aspect:.4g} times as wide as high"
         yield found("pixels-not-square", clip.clip_id, str(located.video), problem)
-    told, holds = _geometry(clip.num_frames, clip.size_hw), _geometry(info.num_frames, info.size_hw)
+    told, holds = shape_text(clip.num_frames, clip.size_hw), shape_text(info.num_frames, info.size_hw)
     if told != holds:
         yield found("video-differs", clip.clip_id, str(located.video), f"holds {holds}, and the clip says {told}")
 
@@ -85,9 +86,13 @@ def check_size(clip: Clip, config: CheckConfig) -> Iterator[Finding]:
     """Both sides are multiples of what the model needs."""
     if any(side % config.multiple for side in clip.size_hw):
         height, width = (max(1, round(side / config.multiple)) * config.multiple for side in clip.size_hw)
-        problem = f"{_size(clip.size_hw)} is not a multiple of {config.multiple} in both sides"
+        problem = f"{size_text(clip.size_hw)} is not a multiple of {config.multiple} in both sides"
         yield found(
-            "size-multiple", clip.clip_id, "size", problem, f"resize or crop it, for example to {height}x{width}"
+            "size-multiple",
+            clip.clip_id,
+            "size",
+            problem,
+            f"resize or crop it, for example to {size_text((height, width))}",
         )
 
 
@@ -98,11 +103,3 @@ def _same_rate(first: float, second: float) -> bool:
 def _is_usual(fps: float) -> bool:
     whole = max(1.0, float(round(fps)))
     return _LEAST_FPS <= fps <= _MOST_FPS and any(_same_rate(fps, rate) for rate in (whole, *_NTSC))
-
-
-def _size(size_hw: tuple[int, int]) -> str:
-    return f"{size_hw[0]}x{size_hw[1]}"
-
-
-def _geometry(num_frames: int, size_hw: tuple[int, int]) -> str:
-    return f"{num_frames} frames of {_size(size_hw)}"

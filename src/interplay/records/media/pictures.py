@@ -15,6 +15,7 @@ from numpy import ndarray
 
 from interplay.core.errors import InputError
 from interplay.records.media.images import image_size_hw, is_picture, read_image
+from interplay.records.sizes import size_text
 
 # Sets that keep every fifth frame (YouTube-VIS) number them 0, 5, 10, ...; two pictures do not show a step yet.
 _FEWEST_FOR_A_STEP = 3
@@ -92,7 +93,7 @@ def _check_gapless(by_number: dict[int, Path], folder: Path) -> None:
 
 def _check_size(size_hw: Sequence[int], first: tuple[int, int], path: Path, first_path: Path) -> None:
     if tuple(size_hw) != first:
-        problem = f"is {size_hw[0]}x{size_hw[1]} pixels, and {first_path.name} is {first[0]}x{first[1]}"
+        problem = f"is {size_text((size_hw[0], size_hw[1]))} pixels, and {first_path.name} is {size_text(first)}"
         raise InputError(problem, where=path, cure="give all frames one size")
 
 

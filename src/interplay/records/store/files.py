@@ -10,6 +10,7 @@ from interplay.core.files import atomic_copy
 from interplay.records.clip import Clip
 from interplay.records.formats.base import LocatedClip
 from interplay.records.media.video import probe_video, stream_video, write_video
+from interplay.records.sizes import shape_text
 from interplay.records.store.layout import MEDIA_FOLDER, ROWS_FOLDER, VIDEOS_FOLDER
 
 # How every writer of the house names a file that is not whole yet: .name.process.tmp
@@ -59,7 +60,7 @@ def _place_frames(source: Path, target: Path, clip: Clip) -> None:
         raise ValueError(f"clip {clip.clip_id}: {source} is a folder of frames, so it becomes .mp4, not {target.name}")
     found = probe_video(source)
     if target.stem == clip.clip_id and (found.num_frames, found.size_hw) != (clip.num_frames, clip.size_hw):
-        told = f"{clip.num_frames} frames of {clip.size_hw[0]}x{clip.size_hw[1]}"
-        problem = f"holds {found.num_frames} frames of {found.size_hw[0]}x{found.size_hw[1]}, and the clip says {told}"
+        told = shape_text(clip.num_frames, clip.size_hw)
+        problem = f"holds {shape_text(found.num_frames, found.size_hw)}, and the clip says {told}"
         raise InputError(problem, where=source, cure="read the folder again; it was changed since")
     write_video(target, stream_video(source), clip.fps)

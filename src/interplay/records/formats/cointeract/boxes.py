@@ -22,6 +22,7 @@ from interplay.records.clip import Boxes
 from interplay.records.formats.common.tables import parse_json
 from interplay.records.geometry import same_picture
 from interplay.records.masks import Box
+from interplay.records.sizes import size_text
 
 # A latent covers four pixel frames and is keyed by its second: key k stands for the frames k - 1 to k + 2.
 FRAMES_OF_A_KEY = range(-1, 3)
@@ -162,7 +163,8 @@ def boxes_in_clip(
     that cannot be the same picture are an :class:`InputError`.
     """
     if not same_picture(clip_hw, boxes_hw):
-        problem = f"is {_size(boxes_hw)}, which cannot be the same picture as the video of {_size(clip_hw)}"
+        sizes = size_text(boxes_hw), size_text(clip_hw)
+        problem = f"is {sizes[0]} pixels, which cannot be the same picture as the video of {sizes[1]}"
         raise InputError(problem, where=where, cure="give the size of the picture in which the boxes were found")
     across, down = clip_hw[1] / boxes_hw[1], clip_hw[0] / boxes_hw[0]
     kept = {
@@ -224,7 +226,3 @@ def _per_latent(by_label: Mapping[int, Box | None]) -> dict[int, int]:
 
 def _numbers(box: Box | None) -> list[int | float]:
     return [] if box is None else [int(side) if float(side).is_integer() else float(side) for side in box]
-
-
-def _size(size_hw: tuple[int, int]) -> str:
-    return f"{size_hw[0]}x{size_hw[1]} pixels (height x width)"

@@ -36,6 +36,7 @@ from interplay.records.formats.common.structure_media import (
 from interplay.records.formats.common.written_captions import CaptionStyle, instances_of
 from interplay.records.masks import MaskTrack
 from interplay.records.media.video import VideoInfo, probe_video
+from interplay.records.sizes import size_text
 from interplay.records.structure.labels import (
     lead_settings,
 )
@@ -197,7 +198,7 @@ def _read_boxes(reading: _Reading) -> None:
         reading.note("height", "height and width are empty", "the boxes are taken as pixels of the video")
     boxes_hw = row.boxes_hw or info.size_hw
     if boxes_hw != info.size_hw:
-        sizes = "boxes of {}x{} pixels and a video of {}x{}".format(*boxes_hw, *info.size_hw)
+        sizes = f"boxes of {size_text(boxes_hw)} pixels and a video of {size_text(info.size_hw)}"
         reading.note("height", sizes, "the boxes are scaled to the video")
     lead = _lead_frames(reading)
     reading.boxes, cut = clip_boxes(

@@ -38,6 +38,7 @@ from interplay.records.formats.common.mask_values import Levels, MaskOptions, Ma
 from interplay.records.formats.common.paths import inside
 from interplay.records.masks import MaskTrack
 from interplay.records.media.containers import check_pixels, check_present
+from interplay.records.sizes import size_text
 
 # What Pillow raises for damaged pictures, found by feeding it some 40,000 of them; nothing of it is a defect of ours.
 _DAMAGED = (OSError, SyntaxError, ValueError, IndexError, EOFError, struct.error, zlib.error)
@@ -134,7 +135,7 @@ def read_levels(path: Path, size_hw: tuple[int, int] | None = None) -> Levels:
     with _picture(path) as image:
         declared = (image.height, image.width)
         if size_hw is not None and declared != size_hw:
-            problem = f"the mask is {_size(declared)} and the video {_size(size_hw)} (height x width)"
+            problem = f"the mask is {size_text(declared)} and the video {size_text(size_hw)}"
             cure = "save the masks at the video's own size, resized by nearest neighbour"
             raise InputError(problem, where=path, cure=cure)
         check_pixels(declared, path)
@@ -256,10 +257,6 @@ def _with_gaps(track: MaskTrack, gaps: Collection[int], folder: Path) -> tuple[M
         return replace(track, frames=frames), ()
     problem = f"{len(filled)} frames that are recorded as gaps have a mask (first: frame {min(filled)})"
     return replace(track, frames=frames), (Note(str(folder), problem, "the mask was taken"),)
-
-
-def _size(size_hw: tuple[int, int]) -> str:
-    return f"{size_hw[0]}x{size_hw[1]}"
 
 
 # --- writing ---------------------------------------------------------------------------------------------------------

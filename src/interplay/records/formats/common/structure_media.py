@@ -12,6 +12,7 @@ from interplay.records.clip import Clip, Instance, Provenance
 from interplay.records.formats.base import Note
 from interplay.records.masks import MaskTrack
 from interplay.records.media.video import VideoInfo, probe_video
+from interplay.records.sizes import size_text
 from interplay.records.structure.config import StructureVideoConfig
 from interplay.records.structure.labels import (
     PERSON_ID,
@@ -111,7 +112,7 @@ def _differences(where: str, video: VideoInfo, structure: VideoInfo) -> list[Not
     """Another size, and another length, than the video's."""
     notes = []
     if structure.size_hw != video.size_hw:
-        problem = "is {}x{} pixels (height x width), and the video {}x{}".format(*structure.size_hw, *video.size_hw)
+        problem = f"is {size_text(structure.size_hw)} pixels, and the video {size_text(video.size_hw)}"
         notes.append(Note(where, problem, "the tracks are brought to the video's size (nearest pixel)"))
     if structure.num_frames != video.num_frames:
         problem = f"has {structure.num_frames} frames, and the video {video.num_frames}"

@@ -23,6 +23,7 @@ from interplay.records.formats.intergeneval.items import Beside
 from interplay.records.formats.intergeneval.layout import MASKS, TRACKS, Layout
 from interplay.records.masks import MaskTrack
 from interplay.records.media.video import VideoInfo
+from interplay.records.sizes import size_text
 
 _OBJECT = re.compile(r"<?id(?P<number>[1-9][0-9]{0,8})>?(?P<suffix>\.(?:png|jpg|jpeg))?", re.IGNORECASE)
 
@@ -133,7 +134,7 @@ def _add_mask(read: ReadMasks, name: str, path: Path, info: VideoInfo, options: 
         return
     read.apart[name] = alone
     if track is None:
-        told = f"the mask is {_size(alone)}, and the video {info.size_hw[0]}x{info.size_hw[1]} (height x width)"
+        told = f"the mask is {size_text(alone.size_hw)}, and the video {size_text(info.size_hw)}"
         done = "it is kept apart, and is no track"
     else:
         told = f"the mask is not frame 0 of the track ({_difference(track, alone)})"
@@ -145,11 +146,7 @@ def _difference(track: MaskTrack, mask: MaskTrack) -> str:
     if track.frames[0] is None:
         return "which is unknown there"
     if track.size_hw != mask.size_hw:
-        return f"it is {_size(mask)}, the track {_size(track)}"
+        return f"it is {size_text(mask.size_hw)}, the track {size_text(track.size_hw)}"
     first = track.select([0])
     different = first.union(mask).areas()[0] - first.intersection(mask).areas()[0]
     return f"{different} pixels differ"
-
-
-def _size(track: MaskTrack) -> str:
-    return f"{track.size_hw[0]}x{track.size_hw[1]}"

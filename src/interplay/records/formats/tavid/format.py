@@ -43,6 +43,7 @@ from interplay.records.formats.tavid.writing import FORMAT, PROMPT_NAME, ROLE, w
 from interplay.records.geometry import Fit, same_picture
 from interplay.records.masks import MaskTrack
 from interplay.records.media.video import probe_video
+from interplay.records.sizes import size_text
 
 _MASK_SUFFIXES = (".png", ".jpg", ".jpeg")
 _DIGITS = re.compile(r"[0-9]+")
@@ -177,13 +178,13 @@ class TavidFormat(DatasetFormat[TavidOptions]):
         if track.size_hw == size_hw:
             return track, notes
         if not same_picture(track.size_hw, size_hw):
-            problem = f"the mask is {_size(track.size_hw)} and the picture {_size(size_hw)} (height x width)"
+            problem = f"the mask is {size_text(track.size_hw)} and the picture {size_text(size_hw)}"
             raise InputError(problem, where=path, cure="give the mask of this very picture, at any resolution")
         fitted = Fit(track.size_hw, size_hw, "stretch").track(track)
         if not fitted.visible().any():
-            problem = f"nothing of the target is left at the picture's size, {_size(size_hw)}"
+            problem = f"nothing of the target is left at the picture's size, {size_text(size_hw)}"
             raise InputError(problem, where=path, cure="give the mask at the picture's size")
-        told = f"the mask is {_size(track.size_hw)} and the picture {_size(size_hw)}"
+        told = f"the mask is {size_text(track.size_hw)} and the picture {size_text(size_hw)}"
         return fitted, (*notes, Note(str(path), told, "it was resized to the picture, by nearest neighbour"))
 
 
@@ -246,7 +247,3 @@ def _prompt_notes(pair: _Pair, bound: BoundPrompt, num_masks: int) -> Iterator[N
 def _extra(prompt: str | None, text: str) -> Mapping[str, Mapping[str, str]]:
     """The prompt as it stood, where the caption's text is not the same."""
     return {} if prompt is None or prompt == text else {FORMAT: {"prompt": prompt}}
-
-
-def _size(size_hw: tuple[int, int]) -> str:
-    return f"{size_hw[0]}x{size_hw[1]}"

@@ -17,6 +17,7 @@ from interplay.records.formats.ytvis.source import Annotation, VideoEntry, Video
 from interplay.records.formats.ytvis.tracks import read_boxes, read_track
 from interplay.records.masks import MaskTrack
 from interplay.records.media.video import VideoInfo
+from interplay.records.sizes import shape_text
 
 # YouTube-VIS annotates every fifth frame of videos of 30 frames per second (Yang et al., ICCV 2019, section 3).
 YTVIS_FPS = 6.0
@@ -82,7 +83,7 @@ def own_clip(own: Own, found: Found, whole: VideoSet) -> LocatedClip:
     """A clip that we wrote, with the masks as the annotations have them now."""
     clip, labels, where = own.clip, _Labels(), found.entry.where
     if (clip.num_frames, clip.size_hw) != (found.info.num_frames, found.info.size_hw):
-        problem = f"says {_shape(clip.num_frames, clip.size_hw)}, and the video has {_shape_of(found.info)}"
+        problem = f"says {shape_text(clip.num_frames, clip.size_hw)}, and the video has {_shape_of(found.info)}"
         raise InputError(problem, where=f"{where}, {KEY}", cure="restore the video, or remove this key")
     taken = {instance.id for instance in clip.instances}
     for annotation in found.entry.annotations:
@@ -156,9 +157,5 @@ def _extra(entry: VideoEntry, labels: _Labels, whole: VideoSet) -> dict[str, Any
     return {name: value for name, value in told.items() if value}
 
 
-def _shape(num_frames: int, size_hw: tuple[int, int]) -> str:
-    return f"{num_frames} frames of {size_hw[0]}x{size_hw[1]}"
-
-
 def _shape_of(info: VideoInfo) -> str:
-    return _shape(info.num_frames, info.size_hw)
+    return shape_text(info.num_frames, info.size_hw)
