@@ -10,7 +10,7 @@ import torch
 
 from interplay.attention import Mass, Region, Scores, observe
 from interplay.backbones.cogvideox.tiny import TinyCogVideoX, build
-from interplay.diffusion.training import diffusion_loss, noise_batch
+from interplay.diffusion.training import noise_batch
 from interplay.grid.pixels import to_tensor
 from interplay.world.captions import caption
 from interplay.world.judge import judge
@@ -48,9 +48,9 @@ def test_loss_scores_and_mass_of_an_untrained_model() -> None:
     backbone = build(0, TinyCogVideoX(layers=2))
     video = torch.stack([to_tensor(render_at(0, "test", i, 17, (48, 80))[1].frames) for i in range(2)])
     latents = backbone.encode_video(video)
-    condition = backbone.first_frame_condition(video[:, :, 0], latents.shape[2])
-    noised = noise_batch(backbone, latents, torch.Generator().manual_seed(0))
     grid = backbone.grid(17, (48, 80))
+    first_frame = backbone.first_frame_condition(video[:, :, 0], grid)
+    noised = noise_batch(backbone, latents, torch.Generator().manual_seed(0))
     words = Region.text([[1, 2], [3]], backbone.text_length)
     everywhere = Region.all_video(2, grid.num_tokens)
     requests = [
@@ -58,8 +58,8 @@ def test_loss_scores_and_mass_of_an_untrained_model() -> None:
         Mass("mass", "all", queries=everywhere, keys=[words], reduce="mean"),
     ]
     with torch.no_grad(), observe(backbone, requests, backbone.layout(grid, backbone.text_length)) as seen:
-        text = backbone.encode_text(["a man in red", "a green ball"])
-        prediction = backbone.denoise(noised.noisy, noised.timesteps, text, condition)
-    assert diffusion_loss(prediction, noised.target).tolist() == pytest.approx([1.31534, 1.08641], rel=1e-3)
+        text = backbone.encode_text(["a man in red", "a green ball"], first_frame)
+        prediction = backbone.denoise(noised.noisy, noised.timesteps, text, first_frame)
+    assert noised.loss(prediction).tolist() == pytest.approx([1.31534, 1.08641], rel=1e-3)
     assert float(seen["score"]["blocks.1.joint"].abs().mean()) == pytest.approx(0.76142, rel=1e-3)
     assert float(seen["mass"]["blocks.1.joint"].mean()) == pytest.approx(0.003392, rel=1e-3)
