@@ -19,7 +19,8 @@ def test_old_columns_stay_and_new_ones_are_zero(kind: str) -> None:
     inputs = torch.randn(shape, generator=torch.Generator().manual_seed(0))
     wide = widened(layer, 16)
     more = torch.cat([inputs, torch.randn_like(inputs.narrow(axis, 0, 1)).repeat_interleave(16, dim=axis)], dim=axis)
-    assert torch.allclose(wide(more), layer(inputs), atol=1e-6)
+    assert torch.equal(wide(more), layer(inputs))
+    assert torch.equal(wide(inputs), layer(inputs))  # what is missing counts as zero
     assert torch.equal(wide.weight[:, : layer.weight.shape[1]], layer.weight)
     assert not wide.weight[:, layer.weight.shape[1] :].any()
 
@@ -29,7 +30,28 @@ def test_type_device_and_training_stay() -> None:
     wide = widened(layer, 2)
     assert (wide.weight.dtype, wide.weight.is_meta, wide.weight.requires_grad) == (torch.bfloat16, True, False)
     assert not wide.training
-    assert wide.bias is layer.bias
+    assert wide.bias is not layer.bias  # whoever trains the wide one leaves the other as it is
+
+
+def test_widened_twice_it_is_still_the_same_bit_for_bit_and_reads_each_part() -> None:
+    layer = nn.Linear(37, 5)
+    inputs = torch.randn(3, 37, generator=torch.Generator().manual_seed(0))
+    twice = widened(widened(layer, 2), 3)
+    assert torch.equal(twice(torch.cat([inputs, torch.ones(3, 5)], dim=1)), layer(inputs))
+    twice.weight.data[:, 39:] = 1.0
+    assert torch.allclose(twice(torch.cat([inputs, torch.ones(3, 5)], dim=1)), layer(inputs) + 3.0)
+    with pytest.raises(ValueError, match="38 input channels"):
+        twice(torch.ones(3, 38))
+
+
+def test_weights_trained_in_float32_compute_in_the_type_of_the_model() -> None:
+    layer = nn.Conv3d(4, 6, kernel_size=(1, 2, 2), stride=(1, 2, 2)).to(torch.bfloat16)
+    inputs = torch.randn(1, 4, 2, 4, 4, generator=torch.Generator().manual_seed(0)).to(torch.bfloat16)
+    wide = widened(layer, 2).float()
+    output = wide(torch.cat([inputs, inputs[:, :2]], dim=1))
+    assert torch.equal(output, layer(inputs))
+    output.sum().backward()
+    assert wide.weight.grad.dtype == torch.float32
 
 
 def test_gradients_reach_the_new_columns() -> None:

@@ -107,10 +107,11 @@ class BackboneContract:
         inputs = self.inputs(backbone)
         plain = inputs.denoise(backbone)
         before = [one.get_submodule(backbone.input_projection).weight.clone() for one in backbone.transformers]
-        widen_input(backbone, 3)
+        undo = widen_input(backbone, 3)
         channels = torch.randn(2, 3, *inputs.latents.shape[2:], generator=torch.Generator().manual_seed(2))
         wide = beside(inputs.first_frame, channels)
-        assert torch.allclose(inputs.denoise(backbone, first_frame=wide), plain, atol=1e-5)
+        assert torch.equal(inputs.denoise(backbone, first_frame=wide), plain)
+        assert torch.equal(inputs.denoise(backbone), plain)
         for transformer, old in zip(backbone.transformers, before, strict=True):
             weight = transformer.get_submodule(backbone.input_projection).weight
             assert torch.equal(weight[:, : old.shape[1]], old)
@@ -119,6 +120,18 @@ class BackboneContract:
             with torch.no_grad():
                 weight[:, old.shape[1] :].normal_(generator=torch.Generator().manual_seed(3))
         assert not torch.allclose(inputs.denoise(backbone, first_frame=wide), plain, atol=1e-4)
+        undo()
+        assert torch.equal(inputs.denoise(backbone), plain)
+
+    def test_a_picture_is_shown_as_the_first_frame_is(self, backbone: Backbone) -> None:
+        grid, image = self.grid(backbone), self.video(backbone)[:, :, 0]
+        shown = backbone.show_picture(image, grid)
+        assert shown.shape == (2, backbone.picture_channels, *grid.latent_shape)
+        latents = shown[:, -backbone.latent_channels - 1 :]  # the family's own order of latents and validity
+        encoded = backbone.first_frame_condition(image, grid).tensors.get("latents")
+        if encoded is not None:
+            first = [latents[:, start : start + backbone.latent_channels, 0] for start in (0, 1)]
+            assert any(one.shape == encoded[:, :, 0].shape and torch.equal(one, encoded[:, :, 0]) for one in first)
 
     def test_batch_elements_do_not_mix(self, backbone: Backbone) -> None:
         inputs, one = self.inputs(backbone), slice(1, 2)

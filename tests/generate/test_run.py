@@ -6,12 +6,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from interplay.backbones.registry import load_backbone
 from interplay.core.artifacts import Artifact, build
 from interplay.core.errors import InputError
 from interplay.core.files import read_json
-from interplay.generate import run as stage
 from interplay.generate.config import GenerateConfig
+from interplay.generate.reproduce import reproduce
 from interplay.generate.run import run
+from interplay.methods.matrix.adapter import save_adapter
+from interplay.methods.matrix.config import MatrixConfig
+from interplay.methods.matrix.install import install
+from interplay.methods.matrix.instance_map import paint
+from interplay.records.media.images import read_image
 from interplay.records.media.video import read_video
 from interplay.records.store.reader import ClipStore
 
@@ -30,7 +36,7 @@ def test_videos_and_sidecars(backbone_folder: str, clips: Artifact, tmp_path: Pa
         video = read_video(artifact.path / entry["video"])
         assert video.frames.shape == store.frames(store.get(entry["clip_id"])).shape
         sidecar = json.loads((artifact.path / "videos" / f"{entry['clip_id']}.json").read_text())
-        assert sidecar == entry
+        assert sidecar == {**entry, "video": f"{entry['clip_id']}.mp4"}
         assert entry["prompt"] == store.get(entry["clip_id"]).caption
 
 
@@ -44,28 +50,31 @@ def test_same_seed_same_pixels_other_seed_other_pixels(backbone_folder: str, cli
     assert not np.array_equal(first, frames("three", 1))
 
 
-def test_a_stopped_run_goes_on_with_the_missing_batches(
-    backbone_folder: str, clips: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_clip_is_made_again_from_its_json_alone(backbone_folder: str, clips: Artifact, tmp_path: Path) -> None:
+    artifact = run(config(backbone_folder, splits=("train",), guidance_scale=2.0, limit=2), clips, tmp_path / "out")
+    again = reproduce(artifact.path / "videos" / "train-00001.json")
+    assert np.array_equal(again.frames, read_video(artifact.path / "videos" / "train-00001.mp4").frames)
+
+
+def test_another_size_than_that_of_the_dataset(backbone_folder: str, clips: Artifact, tmp_path: Path) -> None:
+    artifact = run(config(backbone_folder, size="64x32x9", limit=1, steps=1), clips, tmp_path / "out")
+    assert read_video(artifact.path / "videos" / "test-00000.mp4").frames.shape == (9, 32, 64, 3)
+
+
+def test_an_adapter_from_elsewhere_sees_the_masks_of_the_first_frame(
+    backbone_folder: str, clips: Artifact, tmp_path: Path
 ) -> None:
-    settings = config(backbone_folder, splits=("train",), batch_size=2)
-    whole = run(settings, clips, tmp_path / "whole")
-    calls: list[int] = []
-    original = stage._generate_batch
-
-    def stop_at_second(*args: object) -> None:
-        calls.append(1)
-        if len(calls) == 2:
-            raise KeyboardInterrupt
-        original(*args)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(stage, "_generate_batch", stop_at_second)
-    with pytest.raises(KeyboardInterrupt):
-        run(settings, clips, tmp_path / "out")
-    assert not (tmp_path / "out").exists()
-    resumed = run(settings, clips, tmp_path / "out")
-    assert len(calls) == 3, "the finished batch must not be generated again"
-    for video in sorted((whole.path / "videos").glob("*.mp4")):
-        assert (resumed.path / "videos" / video.name).read_bytes() == video.read_bytes()
+    backbone = load_backbone(backbone_folder)
+    save_adapter(backbone, tmp_path / "adapter", install(backbone, MatrixConfig()), lora=False)
+    settings = config(backbone_folder, limit=1, steps=1)
+    artifact = run(settings, clips, tmp_path / "out", adapter=tmp_path / "adapter")
+    (entry,) = read_json(artifact.path / "index.json")["clips"]
+    clip = ClipStore(clips.path).get(entry["clip_id"])
+    assert np.array_equal(read_image(artifact.path / "videos" / entry["masks"]["path"]), paint(clip.tracks, frame=0))
+    # An untrained projection is zero: the widened model is the model itself, bit for bit.
+    plain = run(settings, clips, tmp_path / "plain")
+    videos = [folder / "videos" / f"{clip.clip_id}.mp4" for folder in (artifact.path, plain.path)]
+    assert videos[0].read_bytes() == videos[1].read_bytes()
 
 
 def test_limit_counts_per_split(backbone_folder: str, clips: Artifact, tmp_path: Path) -> None:

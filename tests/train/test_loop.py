@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -9,37 +10,67 @@ from pathlib import Path
 
 import pytest
 import torch
+from accelerate.tracking import GeneralTracker
 from torch import Tensor, nn
 
-from interplay.core.errors import InterplayError
-from interplay.train.loop import LoopConfig, Schedule, Trainer
+from interplay.core.errors import InputError, InterplayError
+from interplay.train.checkpoints import Checkpoints
+from interplay.train.loop import Examination, LoopConfig, Schedule, Trainer
 
 STEPS = 40
 
 
 class Regression(nn.Module):
-    """y = 3x - 1 with noise that the generator of the step decides."""
+    """y = 3x - 1 with noise that the generator of the step decides, through a hidden layer for Muon to act on."""
 
-    def __init__(self, pause_s: float = 0.0, poison_at: int | None = None) -> None:
+    def __init__(self, pause_s: float = 0.0, poison_at: int | None = None, shaken_at: int | None = None) -> None:
         super().__init__()
-        self.linear = nn.Linear(1, 1)
-        nn.init.zeros_(self.linear.weight)
-        nn.init.zeros_(self.linear.bias)
-        self.pause_s, self.poison_at, self.calls = pause_s, poison_at, 0
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            self.blocks = nn.ModuleList([nn.Linear(1, 4), nn.Linear(4, 4)])
+            self.out = nn.Linear(4, 1)
+        self.pause_s, self.poison_at, self.shaken_at, self.calls = pause_s, poison_at, shaken_at, 0
 
     def forward(self, generator: torch.Generator) -> dict[str, Tensor]:
         time.sleep(self.pause_s)
         x = torch.randn(16, 1, generator=generator)
-        noise = 0.1 * torch.randn(16, 1, generator=generator)
-        loss = (self.linear(x) - (3 * x - 1 + noise)).square().mean()
+        # Drawn without the generator, as a layer of a model might: the trainer seeds that too.
+        noise = 0.1 * torch.randn(16, 1)
+        hidden = x
+        for block in self.blocks:
+            hidden = block(hidden).tanh()
+        loss = (self.out(hidden) - (3 * x - 1 + noise)).square().mean()
         self.calls += 1
+        if self.calls == self.shaken_at:
+            loss = loss * 1e4
         return {"loss": loss * float("nan") if self.calls == self.poison_at else loss}
 
 
-def trainer(folder: Path, **options: float) -> Trainer:
-    schedule = Schedule(STEPS, peak=0.2, final=0.0, warmup=5)
-    loop = LoopConfig(ema_decay=0.9, save_every=7)
-    return Trainer(Regression(**options), schedule, folder, name="fit", seed=3, loop=loop)  # type: ignore[arg-type]
+def trainer(folder: Path, loop: dict[str, object] | None = None, examined: bool = False, **options: float) -> Trainer:
+    """Every option that has a state: a moving average, two kinds of optimiser, parts of a gradient, a best one."""
+    schedule = Schedule(STEPS, peak=0.1, final=0.0, warmup=5)
+    settings = {
+        "optimizer": {"name": "muon"},
+        "ema_decay": 0.9,
+        "save_every": 7,
+        "keep_checkpoints": 2,
+        "accumulate": 2,
+    }
+    module = Regression(**options)  # type: ignore[arg-type]
+
+    def distance(step: int) -> dict[str, float]:
+        return {"held_out": float((module.out.bias.detach() + 1).abs())}
+
+    return Trainer(
+        module,
+        schedule,
+        folder,
+        name="fit",
+        seed=3,
+        loop=LoopConfig.model_validate({**settings, **(loop or {})}),
+        described=lambda: f"call {module.calls}",
+        examination=Examination(10, distance, "held_out") if examined else None,
+    )
 
 
 def weights(trained: Trainer) -> Tensor:
@@ -51,7 +82,7 @@ def test_it_learns(tmp_path: Path) -> None:
     history = fit.run()
     assert len(history) == STEPS
     assert history[-1]["loss"] < 0.5 * history[0]["loss"]
-    assert fit.trainable_parameters == 2
+    assert fit.trainable_parameters == (4 + 4) + (16 + 4) + (4 + 1)
 
 
 def test_the_schedule_warms_up_and_decays() -> None:
@@ -62,44 +93,118 @@ def test_the_schedule_warms_up_and_decays() -> None:
     assert schedule.at(100) == pytest.approx(0.1)
 
 
+def test_other_shapes_of_the_schedule() -> None:
+    line = Schedule(steps=100, peak=1.0, final=0.0, warmup=0, shape="linear")
+    assert [line.at(step) for step in (0, 25, 100)] == pytest.approx([1.0, 0.75, 0.0])
+    released = Schedule(steps=100, peak=1.5, final=0.0, warmup=5, shape="constant", warmup_shape="third")
+    assert [released.at(step) for step in (0, 4, 5, 99)] == pytest.approx([0.5, 0.5, 1.5, 1.5])
+
+
 def test_killed_at_any_point_it_ends_with_the_same_bits(tmp_path: Path) -> None:
     unbroken = tmp_path / "unbroken"
     unbroken.mkdir()
-    whole = trainer(unbroken)
+    whole = trainer(unbroken, examined=True)
     losses = [row["loss"] for row in whole.run()]
     broken = tmp_path / "broken"
     broken.mkdir()
-    for delay_s in (0.3, 0.5):
-        _run_and_kill(broken, delay_s)
-    resumed = trainer(broken)
+    for _ in range(2):
+        _run_and_kill(broken, random.uniform(0.0, 0.4))
+    resumed = trainer(broken, examined=True)
     assert 0 < resumed.step < STEPS, "the kills came too early or too late to test anything"
     again = [row["loss"] for row in resumed.run()]
     assert again == losses
     assert torch.equal(weights(resumed), weights(whole))
+    assert resumed.examined == whole.examined
+    with resumed.best() as one, whole.best() as other:
+        assert one == other
+        assert torch.equal(weights(resumed), weights(whole))
+
+
+def steps_of(folder: Path) -> list[int]:
+    return Checkpoints(folder, "fit", keep=2).steps()
 
 
 def _run_and_kill(folder: Path, delay_s: float) -> None:
-    """Train in a process of its own and kill it ``delay_s`` after its first checkpoint moved."""
+    """Train in a process of its own and kill it ``delay_s`` after its first checkpoint is there."""
     code = (
         "import sys; sys.path.insert(0, sys.argv[2])\n"
         "from pathlib import Path; from train.test_loop import trainer\n"
-        "trainer(Path(sys.argv[1]), pause_s=0.03).run()\n"
+        "trainer(Path(sys.argv[1]), examined=True, pause_s=0.03).run()\n"
     )
     tests = str(Path(__file__).parents[1])
     process = subprocess.Popen([sys.executable, "-c", code, str(folder), tests], stderr=subprocess.DEVNULL)
-    checkpoint = folder / "fit.checkpoint.pt"
-    before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
+    before = steps_of(folder)
     deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and not (checkpoint.exists() and checkpoint.stat().st_mtime_ns > before):
+    while time.monotonic() < deadline and steps_of(folder) == before:
         time.sleep(0.01)
-    time.sleep(delay_s / 3)
+    time.sleep(delay_s)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
 
 
 def test_a_loss_that_is_no_number_stops_the_run_and_names_the_step(tmp_path: Path) -> None:
-    with pytest.raises(InterplayError, match="step 4"):
+    with pytest.raises(InterplayError, match=r"step 2 \(nan of call 5 in part 0\)"):
         trainer(tmp_path, poison_at=5).run()
+
+
+def test_a_jump_stops_the_run_before_it_is_learnt_from_and_can_be_ignored(tmp_path: Path) -> None:
+    with pytest.raises(InterplayError, match="gradient norm jumps at step 29 .*call 60"):
+        trainer(tmp_path, {"spike_factor": 50.0}, shaken_at=60).run()
+    assert trainer(tmp_path, {"spike_factor": None}).run()[-1]["step"] == STEPS - 1
+
+
+def test_a_run_of_another_number_of_draws_is_not_gone_on_with(tmp_path: Path) -> None:
+    trainer(tmp_path).run()
+    with pytest.raises(InputError, match="2 draws a step, and this run would make 3"):
+        trainer(tmp_path, {"accumulate": 3})
+
+
+def test_the_best_weights_are_those_that_were_measured(tmp_path: Path) -> None:
+    fit = trainer(tmp_path, examined=True)
+    fit.run()
+    assert [row["step"] for row in fit.examined] == [0, 10, 20, 30, 40]
+    last = weights(fit)
+    with fit.best() as row:
+        assert row == min(fit.examined, key=lambda one: one["held_out"])
+        assert float((fit._module.out.bias.detach() + 1).abs()) == row["held_out"]  # type: ignore[union-attr,operator]
+    assert torch.equal(weights(fit), last)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_what_is_trained_keeps_its_type(precision: str, tmp_path: Path) -> None:
+    fit = trainer(tmp_path, {"precision": precision})
+    history = fit.run()
+    assert weights(fit).dtype == torch.float32
+    assert history[-1]["loss"] < history[0]["loss"]
+
+
+def test_trackers_hear_of_every_step(tmp_path: Path) -> None:
+    heard: list[tuple[int, set[str]]] = []
+
+    class Listener(GeneralTracker):
+        name, requires_logging_directory, main_process_only = "listener", False, True
+        tracker = None
+
+        def store_init_configuration(self, values: dict[str, object]) -> None:
+            """Nothing to store."""
+
+        def log(self, values: dict[str, float], step: int, **options: object) -> None:
+            heard.append((step, set(values)))
+
+    module = Regression()
+    fit = Trainer(
+        module,
+        Schedule(3, 0.1, 0.0, 0),
+        tmp_path,
+        name="fit",
+        seed=0,
+        loop=LoopConfig(),
+        examination=Examination(3, lambda step: {"held_out": 1.0}, "held_out"),
+        trackers=[Listener()],
+    )
+    fit.run()
+    trained = {"loss", "learning_rate", "gradient_norm", "seconds"}
+    assert heard == [(0, {"held_out"}), (0, trained), (1, trained), (2, trained), (3, {"held_out"})]
 
 
 def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:

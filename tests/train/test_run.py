@@ -15,12 +15,13 @@ from interplay.core.config import load_recipe
 from interplay.core.errors import InputError
 from interplay.core.files import write_json
 from interplay.methods.matrix.config import MatrixConfig
+from interplay.methods.matrix.install import install
 from interplay.recipes import recipe_names, recipe_path
 from interplay.records.store.reader import ClipStore
 from interplay.train.config import LoraConfig, TrainConfig
 from interplay.train.dataset import encode_clips
-from interplay.train.losses import FineTuneLosses, MatrixLosses
-from interplay.train.run import run, with_chosen_layers
+from interplay.train.losses import FineTuneLosses
+from interplay.train.run import build_losses, run, with_chosen_layers
 
 MATRIX = MatrixConfig(v2t_layers=(0,), v2v_layers=(1,))
 
@@ -71,7 +72,7 @@ def test_the_total_is_the_paper_formula(backbone_folder: str, clips: Artifact, t
     settings = config(backbone_folder, caption_dropout=0.0)
     backbone = load_backbone(backbone_folder)
     data = encode_clips(backbone, ClipStore(clips.path), settings, cache=Cache(tmp_path / "cache"), model="tiny")
-    values = MatrixLosses(backbone, data, settings, MATRIX)(torch.Generator().manual_seed(0))
+    values = build_losses(settings, backbone, data, install(backbone, MATRIX))(torch.Generator().manual_seed(0))
     sga = values["sga_subject"] + values["sga_object"] + values["sga_verb"]
     spa = values["spa_subject"] + values["spa_object"]
     expected = values["diffusion"] + MATRIX.lambda_sga * sga + MATRIX.lambda_spa * spa
@@ -82,7 +83,7 @@ def test_alignment_does_not_change_the_plain_objective(backbone_folder: str, cli
     settings = config(backbone_folder)
     backbone = load_backbone(backbone_folder)
     data = encode_clips(backbone, ClipStore(clips.path), settings, cache=Cache(tmp_path / "cache"), model="tiny")
-    aligned = MatrixLosses(backbone, data, settings, MATRIX)(torch.Generator().manual_seed(1))
+    aligned = build_losses(settings, backbone, data, install(backbone, MATRIX))(torch.Generator().manual_seed(1))
     plain = FineTuneLosses(backbone, data, settings)(torch.Generator().manual_seed(1))
     assert torch.equal(aligned["diffusion"], plain["diffusion"])
 
@@ -91,7 +92,7 @@ def test_a_clip_without_its_caption_grounds_no_words(backbone_folder: str, clips
     settings = config(backbone_folder, caption_dropout=0.999)
     backbone = load_backbone(backbone_folder)
     data = encode_clips(backbone, ClipStore(clips.path), settings, cache=Cache(tmp_path / "cache"), model="tiny")
-    values = MatrixLosses(backbone, data, settings, MATRIX)(torch.Generator().manual_seed(0))
+    values = build_losses(settings, backbone, data, install(backbone, MATRIX))(torch.Generator().manual_seed(0))
     assert values["sga_subject"].item() == 0
     assert values["spa_subject"].item() > 0
 

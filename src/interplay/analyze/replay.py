@@ -26,9 +26,10 @@ from interplay.backbones.registry import load_backbone
 from interplay.core.artifacts import Artifact, open_artifact
 from interplay.core.errors import InputError
 from interplay.core.files import read_json
-from interplay.diffusion.sampling import clip_generators, conditions_for, sample
-from interplay.grid.pixels import to_tensor
-from interplay.records.caption import parse_caption
+from interplay.diffusion.sampling import clip_generators, sample
+from interplay.methods.matrix.adapter import Adapter, load_adapter
+from interplay.methods.matrix.guidance import GuidanceConfig
+from interplay.methods.matrix.showing import Shown, shown_at, shown_conditions, shown_guides
 from interplay.records.masks import MaskTrack
 from interplay.records.media.video import read_video
 from interplay.records.store.reader import ClipStore
@@ -51,28 +52,33 @@ class ReplayInputs:
         check_made_from(self.evaluation, self.generation, "generation")
 
 
-def load_generator(config: AnalyzeConfig, generation: Artifact, device: torch.device) -> Backbone:
-    """The model that made the generation, with its LoRA where it had one."""
+def load_generator(config: AnalyzeConfig, generation: Artifact, device: torch.device) -> tuple[Backbone, Adapter]:
+    """The model that made the generation, and its adapter."""
     index = read_json(generation.path / INDEX)
     backbone = load_backbone(config.backbone or str(index["backbone"]), device, getattr(torch, config.dtype))
-    if index["adapter"] is not None:
-        training = open_artifact(generation.input_path("training"), "training")
-        if training.identity != index["adapter"]:
-            cure = "put back the training that the clips were generated with"
-            raise InputError("is not the training of this generation", where=training.path, cure=cure)
-        backbone.load_lora(training.path / ADAPTER_FOLDER)
-    return backbone
+    if index["adapter"] is None:
+        return backbone, Adapter(None)
+    if "adapter" in generation.manifest["inputs"]:  # weights from elsewhere
+        return backbone, load_adapter(backbone, generation.input_path("adapter"))
+    training = open_artifact(generation.input_path("training"), "training")
+    if training.identity != index["adapter"]:
+        cure = "put back the training that the clips were generated with"
+        raise InputError("is not the training of this generation", where=training.path, cure=cure)
+    return backbone, load_adapter(backbone, training.path / ADAPTER_FOLDER)
 
 
 class Replay(Source):
     """The generated clips of an artifact, sampled again."""
 
-    def __init__(self, config: AnalyzeConfig, inputs: ReplayInputs, backbone: Backbone) -> None:
+    def __init__(self, config: AnalyzeConfig, inputs: ReplayInputs, backbone: Backbone, adapter: Adapter) -> None:
         self._folder = inputs.generation.path
-        self._store, self._backbone = ClipStore(inputs.clips.path), backbone
+        self._store, self._backbone, self._adapter = ClipStore(inputs.clips.path), backbone, adapter
         index = read_json(self._folder / INDEX)
         self._entries = {str(entry["clip_id"]): entry for entry in index["clips"][: config.limit]}
-        self._guidance = float(index["guidance"])
+        self._scale = float(index["guidance"])
+        # Generations of before had neither.
+        self._negative = str(index.get("negative_prompt", ""))
+        self._guidance = GuidanceConfig.model_validate(index.get("attention_guidance", {}))
         self.num_steps = int(index["steps"])
         self._choose_cases(inputs.evaluation)
 
@@ -86,14 +92,16 @@ class Replay(Source):
         )
 
     def _case(self, entry: Mapping[str, Any], tracks: Mapping[str, MaskTrack], fidelity: float | None) -> Case:
-        return Case(replace(self._store.get(entry["clip_id"]), caption=entry["prompt"]), tracks, fidelity)
+        height, width = entry["size_hw"]
+        made = {"caption": entry["prompt"], "num_frames": entry["num_frames"], "size_hw": (height, width)}
+        clip = replace(self._store.get(entry["clip_id"]), **made)
+        return Case(clip, tracks, fidelity, self._adapter.caption(clip.caption, where=f"clip {clip.clip_id}, caption"))
 
     def drive(self, batch: Sequence[Case], watch: Watch) -> Float[Tensor, "b c f h w"]:
-        """The sampling loop of the generation; every forward goes through ``watch``."""
+        """The sampling loop of the generation; every forward goes through ``watch``, but those of guidance."""
         backbone, entries = self._backbone, [self._entries[case.clip.clip_id] for case in batch]
         grid = backbone.grid(batch[0].clip.num_frames, batch[0].clip.size_hw)
-        images = torch.stack([to_tensor(self._store.frames(case.clip)[:1])[:, 0] for case in batch])
-        prompts = [parse_caption(case.clip.caption).text for case in batch]
+        shown = [self._shown(case) for case in batch]
 
         def denoise(step: int, latents: Tensor, timesteps: Tensor, text: Batch, first_frame: Batch) -> Tensor:
             moment = Moment(0, step, int(timesteps[0]))
@@ -101,12 +109,21 @@ class Replay(Source):
 
         return sample(
             backbone,
-            conditions_for(backbone, prompts, images, grid),
+            shown_conditions(backbone, self._adapter, shown, grid, negative=self._negative),
             clip_generators([int(entry["seed"]) for entry in entries]),
             steps=self.num_steps,
-            guidance_scale=self._guidance,
+            guidance_scale=self._scale,
+            guides=shown_guides(backbone, self._guidance, shown, grid),
             denoise=denoise,
         )
+
+    def _shown(self, case: Case) -> Shown:
+        """What the generation showed: first frame and masks of the dataset's clip."""
+        source, where = self._store.get(case.clip.clip_id), f"clip {case.clip.clip_id}"
+        image = self._store.frames(source)[0] if self._backbone.sees_first_frame else None
+        masks = {name: track.select([0]) for name, track in source.tracks.items()}
+        caption = self._adapter.caption(case.clip.caption, where=f"{where}, caption")
+        return shown_at(case.clip.size_hw, caption, image, masks, where=where)
 
     def frames(self, case: Case) -> UInt8[ndarray, "p y x 3"]:
         """The generated video."""

@@ -192,8 +192,8 @@ def _open_source(
     config: AnalyzeConfig, material: Material, replay: ReplayInputs | None, device: torch.device
 ) -> tuple[Source, Backbone]:
     if replay is not None:
-        backbone = load_generator(config, replay.generation, device)
-        source: Source = Replay(config, replay, backbone)
+        backbone, adapter = load_generator(config, replay.generation, device)
+        source: Source = Replay(config, replay, backbone, adapter)
     else:
         assert config.backbone is not None  # the config's own check
         backbone = load_backbone(config.backbone, device, getattr(torch, config.dtype))

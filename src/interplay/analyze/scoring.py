@@ -132,7 +132,7 @@ class Scorer:
 def batch_regions(backbone: Backbone, batch: Sequence[Case], pool: PoolRule) -> tuple[TermRegions, TokenGrid]:
     """The terms of a batch of one geometry on its token grid."""
     grid = backbone.grid(batch[0].clip.num_frames, batch[0].clip.size_hw)
-    terms = [terms_of(case.clip, case.tracks, backbone) for case in batch]
+    terms = [terms_of(case.clip, case.tracks, backbone, case.read) for case in batch]
     return regions_of(terms, grid, backbone.text_length, pool, backbone.device), grid
 
 

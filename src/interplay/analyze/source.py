@@ -15,6 +15,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from interplay.analyze.terms import roles_of
+from interplay.records.caption import Caption
 from interplay.records.clip import Clip
 from interplay.records.masks import MaskTrack
 
@@ -36,12 +37,14 @@ Watch = Callable[[Moment, Callable[[], Tensor]], Tensor]
 class Case:
     """One clip to analyse: ``clip.caption`` is what the model reads, ``tracks`` fit the video that it makes or sees.
 
-    ``fidelity`` is the clip's interaction fidelity, ``None`` where nobody scored it.
+    ``fidelity`` is the clip's interaction fidelity, ``None`` where nobody scored it. ``read`` is the caption with its
+    spans where the model reads another text than the plain one (an adapter that binds marker tokens).
     """
 
     clip: Clip
     tracks: Mapping[str, MaskTrack]
     fidelity: float | None = None
+    read: Caption | None = None
 
 
 class Source(ABC):

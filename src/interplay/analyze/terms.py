@@ -22,7 +22,7 @@ from interplay.attention import Region
 from interplay.backbones.base import Backbone
 from interplay.grid.pooling import PoolRule, pool_track
 from interplay.grid.token_grid import TokenGrid
-from interplay.records.caption import parse_caption
+from interplay.records.caption import Caption, parse_caption
 from interplay.records.clip import Clip, Interaction
 from interplay.records.masks import MaskTrack
 
@@ -42,9 +42,14 @@ class Term:
     track: MaskTrack
 
 
-def terms_of(clip: Clip, tracks: Mapping[str, MaskTrack], backbone: Backbone) -> tuple[Term, ...]:
-    """The nouns and verbs of a clip's interactions that have a mask track; nouns first."""
-    caption = parse_caption(clip.caption, where=f"clip {clip.clip_id}, caption")
+def terms_of(
+    clip: Clip, tracks: Mapping[str, MaskTrack], backbone: Backbone, read: Caption | None = None
+) -> tuple[Term, ...]:
+    """The nouns and verbs of a clip's interactions that have a mask track; nouns first.
+
+    ``read`` is the caption as the model reads it, where that is not the plain text (marker tokens).
+    """
+    caption = read or parse_caption(clip.caption, where=f"clip {clip.clip_id}, caption")
     tokens = backbone.token_spans(caption).tokens
 
     def term(kind: Kind, label: str, track: MaskTrack) -> Term:

@@ -121,7 +121,7 @@ class _Observer:
                 )
 
 
-class _ObservingProcessor:
+class ObservingProcessor:
     """Stands in for a site's processor and serves every ``observe`` that is open on it."""
 
     def __init__(self, original: Processor) -> None:
@@ -133,6 +133,7 @@ class _ObservingProcessor:
     # Where torch.compile wraps the whole model, its graph ends here.
     @torch.compiler.disable  # type: ignore[untyped-decorator]
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """The original's output."""
         return self._run(*args, **kwargs)
 
     def _run(self, *args: Any, **kwargs: Any) -> Any:
@@ -184,8 +185,8 @@ def observe(
 def _open(transformer: nn.Module, observer: _Observer) -> None:
     module = transformer.get_submodule(observer.site.module)
     processor = cast(Processor, module.processor)
-    if not isinstance(processor, _ObservingProcessor):
-        processor = _ObservingProcessor(processor)
+    if not isinstance(processor, ObservingProcessor):
+        processor = ObservingProcessor(processor)
         _set_processor(module, processor)
     processor.observers.append(observer)
     set_aside(transformer, observer.site.module)
@@ -195,7 +196,7 @@ def _close(transformer: nn.Module, observer: _Observer) -> None:
     put_back(transformer, observer.site.module)
     module = transformer.get_submodule(observer.site.module)
     processor = cast(Processor, module.processor)
-    if not isinstance(processor, _ObservingProcessor):
+    if not isinstance(processor, ObservingProcessor):
         return  # somebody set another processor inside the context: theirs stays
     # By identity: two observers may be equal as values, and comparing tensors is not a truth value anyway.
     processor.observers = [other for other in processor.observers if other is not observer]

@@ -23,6 +23,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from interplay.backbones.batch import Batch
+from interplay.backbones.native import Sampling
 from interplay.grid.token_grid import TokenGrid
 from interplay.records.caption import Caption, Tokenizer, TokenSpans, token_spans
 
@@ -109,12 +110,16 @@ class Backbone(ABC):
 
     name: str
     objective: Objective
+    # How it makes clips unless it is told otherwise.
+    recommended: Sampling
     transformer: nn.Module
     text_encoder: nn.Module
     # Whether clips start with a given picture; where they do not, the condition of the first frame is Batch.empty.
     sees_first_frame: bool = True
     # Whether embed_tokens looks at the first frame; where it does not, clips of one prompt have one text condition.
     text_sees_first_frame: bool = False
+    # Where the networks compute, when that is not where their weights wait (interplay.backbones.placement).
+    computes_on: torch.device | None = None
     # Path, below each transformer, of the layer that latents enter by (a convolution, or a linear layer over patches).
     input_projection: str
     # Any, because diffusers' autoencoders share these methods and no base class that declares them.
@@ -178,6 +183,9 @@ class Backbone(ABC):
     def grid(self, num_frames: int, size_hw: tuple[int, int]) -> TokenGrid:
         """The token grid of a clip of this many pixel frames at this size; ``InputError`` when it does not fit."""
 
+    def check_decodes(self, grid: TokenGrid) -> None:  # noqa: B027 (most autoencoders decode what they encode)
+        """:class:`.InputError` when clips of this geometry can be trained on and not be made."""
+
     @abstractmethod
     def sites(self) -> tuple[Site, ...]:
         """Every attention site, in the order of the network."""
@@ -188,14 +196,16 @@ class Backbone(ABC):
 
     @property
     def device(self) -> torch.device:
-        """Where the transformer's weights are."""
-        return next(self.transformer.parameters()).device
+        """Where the networks compute."""
+        return self.computes_on or next(self.transformer.parameters()).device
 
     @property
     def dtype(self) -> torch.dtype:
         """The floating point type that the transformer computes in (a few of its weights may stay in float32)."""
-        # nn.Module declares no such attribute, every diffusers model has it.
-        return cast(torch.dtype, self.transformer.dtype)
+        # Of a layer that is neither kept in float32 by diffusers nor, as the input projection may be, trained in it.
+        first = self.sites()[0]
+        layer = self.transformer.get_submodule(f"{first.module}.{first.projections[0]}")
+        return cast(Tensor, layer.weight).dtype
 
     @abstractmethod
     def tokenize(self, texts: Sequence[str]) -> Batch:
@@ -230,6 +240,19 @@ class Backbone(ABC):
         """What the transformer is shown of the first frame (pixels in [-1, 1]) of clips of this geometry.
 
         A model that is shown none (:attr:`sees_first_frame`) gives :meth:`Batch.empty`.
+        """
+
+    @property
+    @abstractmethod
+    def picture_channels(self) -> int:
+        """How many channels :meth:`show_picture` gives."""
+
+    @abstractmethod
+    def show_picture(self, image: Float[Tensor, "b 3 y x"], grid: TokenGrid) -> Float[Tensor, "b e f h w"]:
+        """A second picture of the first frame (pixels in [-1, 1]), as input channels of clips of this geometry.
+
+        It goes through the autoencoder exactly as the first frame does, and has channels that say where it is valid
+        where the family shows its first frame with some. For :func:`interplay.backbones.widen.beside`.
         """
 
     @abstractmethod

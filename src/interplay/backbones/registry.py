@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from interplay.backbones.base import Backbone
+from interplay.backbones.native import OF_THE_WORLD
 from interplay.core.artifacts import External
 from interplay.core.config import digest
 from interplay.core.errors import InputError
@@ -143,6 +144,8 @@ def load_backbone(
     backbone = adapter.load(folder, device or torch.device("cpu"), dtype)
     assert isinstance(backbone, Backbone)
     backbone.name = name_or_folder
+    if name_or_folder in _TINY:
+        backbone.recommended = OF_THE_WORLD
     return backbone
 
 

@@ -13,7 +13,7 @@ from types import FrameType
 import typer
 from pydantic import ValidationError
 
-from interplay.cli import analyze, cache, data, demo, doctor, stages, world
+from interplay.cli import analyze, cache, data, demo, doctor, generate, stages, train, world
 from interplay.core.errors import InputError, InterplayError
 
 app = typer.Typer(
@@ -30,8 +30,8 @@ app.command()(demo.demo)
 app.command()(doctor.doctor)
 app.command()(stages.curate)
 app.command()(analyze.analyze)
-app.command()(stages.train)
-app.command()(stages.generate)
+app.command()(train.train)
+app.command()(generate.generate)
 app.command()(stages.evaluate)
 app.command()(stages.report)
 

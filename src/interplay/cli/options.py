@@ -11,7 +11,6 @@ Out = Annotated[Path, typer.Option("--out", help="Folder of the artifact to writ
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a finished artifact that has other settings.")]
 Seed = Annotated[int, typer.Option("--seed", help="Root of all randomness of this run.")]
 Clips = Annotated[Path, typer.Option("--clips", help="A dataset artifact (from `world make` or `curate`).")]
-BackboneName = Annotated[str, typer.Option("--backbone", help="A shipped tiny backbone, or a pipeline folder.")]
 Threads = Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads; default: torch's own choice.")]
 
 

@@ -7,16 +7,12 @@ from typing import Annotated
 
 import typer
 
-from interplay.cli.options import BackboneName, Clips, Out, Overwrite, Seed, Threads, use_threads
+from interplay.cli.options import Clips, Out, Overwrite, Seed
 from interplay.core.artifacts import Artifact, open_artifact
 
 Analysis = Annotated[Path | None, typer.Option("--analysis", help="An analysis artifact: it chooses the layers.")]
 Generation = Annotated[Path | None, typer.Option("--generation", help="A generation artifact.")]
 Evaluation = Annotated[Path | None, typer.Option("--evaluation", help="The evaluation of that generation.")]
-CacheFolder = Annotated[
-    Path | None,
-    typer.Option("--cache", envvar="INTERPLAY_CACHE", help='Folder of the cache; default: "cache" beside --out.'),
-]
 Training = Annotated[Path | None, typer.Option("--training", help="A training artifact: its LoRA is used.")]
 
 
@@ -39,80 +35,6 @@ def curate(
 
     settings = {"target_hw": (height, width), "num_frames": frames, "fps": fps, "caption": caption}
     print(run(CurateConfig.model_validate(settings), source, out, overwrite=overwrite).path)
-
-
-def train(
-    recipe: Annotated[str, typer.Argument(help="A YAML file, or the name of a shipped recipe.")],
-    clips: Clips,
-    out: Out,
-    analysis: Analysis = None,
-    overrides: Annotated[list[str] | None, typer.Option("--set", help="Override a field: --set a.b=c.")] = None,
-    seed: Annotated[int | None, typer.Option("--seed", help="Overrides the recipe's seed.")] = None,
-    cache: CacheFolder = None,
-    rebuild_cache: Annotated[bool, typer.Option("--rebuild-cache", help="Make every entry of the cache anew.")] = False,
-    threads: Threads = None,
-    overwrite: Overwrite = False,
-) -> None:
-    """Train a LoRA from a recipe; killed at any step, the same command goes on.
-
-    Latents, text embeddings and pooled masks are computed once and kept in a cache, a folder named "cache" beside --out
-    unless --cache names another. Runs share it, also at the same time; it never changes a result.
-
-    Example: interplay train matrix-tiny-cogvideox --clips runs/clips --analysis runs/analysis --out runs/training
-    """
-    from interplay.core.cache import Cache
-    from interplay.core.config import load_recipe
-    from interplay.recipes import recipe_path
-    from interplay.train.config import TrainConfig
-    from interplay.train.run import run
-
-    use_threads(threads)
-    seeded = [*(overrides or []), *([] if seed is None else [f"seed={seed}"])]
-    config = load_recipe(recipe_path(recipe), TrainConfig, seeded)
-    artifact = run(
-        config,
-        _clips(clips),
-        out,
-        analysis=_opened(analysis, "analysis"),
-        cache=Cache(cache or out.absolute().parent / "cache", rebuild=rebuild_cache),
-        overwrite=overwrite,
-    )
-    print(artifact.path)
-
-
-def generate(
-    clips: Clips,
-    backbone: BackboneName,
-    out: Out,
-    training: Training = None,
-    splits: Annotated[list[str] | None, typer.Option("--split", help="Only this split (may be repeated).")] = None,
-    limit: Annotated[int | None, typer.Option(help="At most so many clips (of each split).")] = None,
-    steps: Annotated[int, typer.Option(help="Denoising steps.")] = 20,
-    guidance: Annotated[float, typer.Option(help="Classifier-free guidance scale; 1 switches it off.")] = 1.0,
-    seed: Seed = 0,
-    batch_size: Annotated[int, typer.Option(help="Clips per forward.")] = 8,
-    threads: Threads = None,
-    overwrite: Overwrite = False,
-) -> None:
-    """Generate the dataset's clips again from their first frame and caption.
-
-    Example: interplay generate --clips runs/clips --backbone tiny-cogvideox --split test --out runs/base
-    """
-    from interplay.generate.config import GenerateConfig
-    from interplay.generate.run import run
-
-    use_threads(threads)
-    config = GenerateConfig(
-        backbone=backbone,
-        splits=tuple(splits or ()),
-        limit=limit,
-        steps=steps,
-        guidance_scale=guidance,
-        seed=seed,
-        batch_size=batch_size,
-    )
-    artifact = run(config, _clips(clips), out, training=_opened(training, "training"), overwrite=overwrite)
-    print(artifact.path)
 
 
 def evaluate(

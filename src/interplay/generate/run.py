@@ -1,137 +1,185 @@
-"""``interplay generate``: the clips of a dataset again, from their first frame and caption alone.
+"""``interplay generate``: clips from a dataset's first frames and captions, or from a table of prompts.
 
-Every clip gets the seed ``derive_seed(seed, "generate", clip_id)``, so two models that are given the same dataset and
-root seed start from the same noise, clip by clip.
+Every clip gets the seed ``derive_seed(seed, "generate", clip_id)`` unless its row names one, so two models that are
+given the same clips and root seed start from the same noise, clip by clip.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from interplay.backbones.base import Backbone
-from interplay.backbones.registry import backbone_input, load_backbone
+from interplay.backbones.placement import Offload
+from interplay.backbones.registry import backbone_input
 from interplay.core.artifacts import Artifact, External, build
-from interplay.core.files import write_json
+from interplay.core.errors import InputError
+from interplay.core.files import read_json, write_json
 from interplay.core.progress import Progress
-from interplay.core.seeds import derive_seed
-from interplay.diffusion.sampling import clip_generators, conditions_for, sample
 from interplay.generate.config import GenerateConfig
-from interplay.grid.pixels import to_frames, to_tensor
-from interplay.records.caption import parse_caption
-from interplay.records.clip import Clip
-from interplay.records.media.video import write_video
+from interplay.generate.made import Made, sidecar_of
+from interplay.generate.model import ADAPTER_FOLDER, Model, adapter_input, load
+from interplay.generate.requests import Request, batches_of, requests_of_clips
+from interplay.generate.table import PromptTable
 from interplay.records.store.reader import ClipStore
 
-ADAPTER_FOLDER = "adapter"
+INDEX, VIDEOS = "index.json", "videos"
+_Requests = Callable[[Backbone], list[Request]]
 
 
 def run(
-    config: GenerateConfig, clips: Artifact, out: Path, *, training: Artifact | None = None, overwrite: bool = False
-) -> Artifact:
-    """Generate the chosen clips with the backbone, and with the LoRA of ``training`` where one is given."""
-    given: dict[str, Artifact | External] = {"clips": clips, "backbone": backbone_input(config.backbone)}
-    inputs = given | ({"training": training} if training else {})
-    return build(
-        out,
-        kind="generation",
-        config=config,
-        inputs=inputs,
-        make=lambda folder: _generate(config, clips, training, folder),
-        overwrite=overwrite,
-    )
-
-
-def choose_clips(store: ClipStore, splits: Sequence[str], limit: int | None) -> list[Clip]:
-    """The first ``limit`` clips of each split, or of the whole dataset when no split is named."""
-    if not splits:
-        return store.select(limit=limit)
-    return [clip for split in splits for clip in store.select(split=split, limit=limit)]
-
-
-def _generate(config: GenerateConfig, clips: Artifact, training: Artifact | None, folder: Path) -> Mapping[str, Any]:
-    store = ClipStore(clips.path)
-    chosen = choose_clips(store, config.splits, config.limit)
-    backbone = load_backbone(config.backbone)
-    if training is not None:
-        backbone.load_lora(training.path / ADAPTER_FOLDER)
-    (folder / "videos").mkdir(exist_ok=True)
-    batches = [chosen[i : i + config.batch_size] for i in range(0, len(chosen), config.batch_size)]
-    waiting = [batch for batch in batches if not all(_sidecar(folder, clip).is_file() for clip in batch)]
-    done = len(chosen) - sum(len(batch) for batch in waiting)
-    with Progress("generate", len(chosen), done=done) as progress:
-        for batch in waiting:
-            _generate_batch(config, backbone, store, batch, training, folder)
-            progress.advance(len(batch))
-    write_json(folder / "index.json", _index(config, chosen, training, backbone.sees_first_frame))
-    return {"clips": len(chosen), "backbone": config.backbone, "adapter": training is not None}
-
-
-def _generate_batch(
     config: GenerateConfig,
-    backbone: Backbone,
-    store: ClipStore,
-    batch: Sequence[Clip],
-    training: Artifact | None,
-    folder: Path,
-) -> None:
-    """Generate one batch; a video is written before its sidecar, so a sidecar proves that the clip is complete."""
-    grid = backbone.grid(batch[0].num_frames, batch[0].size_hw)
-    images = torch.stack([to_tensor(store.frames(clip)[:1])[:, 0] for clip in batch])
-    conditions = conditions_for(backbone, [prompt_of(clip) for clip in batch], images, grid)
-    generators = clip_generators([clip_seed(config.seed, clip) for clip in batch])
-    latents = sample(backbone, conditions, generators, steps=config.steps, guidance_scale=config.guidance_scale)
-    for clip, video in zip(batch, backbone.decode_video(latents), strict=True):
-        write_video(folder / _video_name(clip), to_frames(video), clip.fps)
-        write_json(_sidecar(folder, clip), _entry(config, clip, training, backbone.sees_first_frame))
+    clips: Artifact,
+    out: Path,
+    *,
+    training: Artifact | None = None,
+    adapter: Path | None = None,
+    device: str | torch.device = "cpu",
+    offload: Offload = "none",
+    overwrite: bool = False,
+) -> Artifact:
+    """Generate the chosen clips of a dataset with the backbone, and with the adapter where one is given.
+
+    ``training`` is an artifact of this project; ``adapter`` a folder or file of weights (:func:`.load`).
+    """
+
+    def requests(backbone: Backbone) -> list[Request]:
+        return requests_of_clips(config, ClipStore(clips.path), sees_first_frame=backbone.sees_first_frame)
+
+    weights = _Weights(training, adapter)
+    return _build(config, {"clips": clips}, requests, weights, out, device=device, offload=offload, overwrite=overwrite)
 
 
-def prompt_of(clip: Clip) -> str:
-    """The plain text that the model is given."""
-    return parse_caption(clip.caption).text
+def run_prompts(
+    config: GenerateConfig,
+    table: Path,
+    out: Path,
+    *,
+    training: Artifact | None = None,
+    adapter: Path | None = None,
+    device: str | torch.device = "cpu",
+    offload: Offload = "none",
+    overwrite: bool = False,
+) -> Artifact:
+    """Generate the clips of a table of prompts; all of it is checked before a model is loaded."""
+    if config.splits:
+        raise InputError("a table of prompts has no splits", where="splits", cure="leave it out")
+    prompts = PromptTable.read(table)
+
+    def requests(backbone: Backbone) -> list[Request]:
+        return prompts.requests(config, backbone, config.limit)
+
+    inputs: dict[str, Artifact | External] = {"prompts": prompts.as_input()}
+    weights = _Weights(training, adapter)
+    return _build(config, inputs, requests, weights, out, device=device, offload=offload, overwrite=overwrite)
 
 
-def clip_seed(root: int, clip: Clip) -> int:
-    """The seed of a clip's noise under a root seed."""
-    return derive_seed(root, "generate", clip.clip_id)
+class _Weights:
+    """What was trained on the backbone: an artifact of this project, weights from elsewhere, or nothing."""
+
+    def __init__(self, training: Artifact | None, adapter: Path | None) -> None:
+        if training is not None and adapter is not None:
+            raise InputError("is given beside a training", where=f"adapter {adapter}", cure="give one of the two")
+        self.inputs: dict[str, Artifact | External] = {}
+        self.path: Path | None = None
+        if training is not None:
+            self.inputs, self.path = {"training": training}, training.path / ADAPTER_FOLDER
+        if adapter is not None:
+            found = adapter_input(adapter)
+            self.inputs, self.path = {"adapter": found}, found.path
+
+    @property
+    def identity(self) -> str | None:
+        """The identity of the training or of the weights; ``None`` for the backbone as it is."""
+        return next((given.identity for given in self.inputs.values()), None)
 
 
-def _video_name(clip: Clip) -> str:
-    return f"videos/{clip.clip_id}.mp4"
+def _build(
+    config: GenerateConfig,
+    inputs: Mapping[str, Artifact | External],
+    requests: _Requests,
+    weights: _Weights,
+    out: Path,
+    *,
+    device: str | torch.device,
+    offload: Offload,
+    overwrite: bool,
+) -> Artifact:
+    def make(folder: Path) -> Mapping[str, Any]:
+        model = load(
+            config.backbone,
+            adapter=weights.path,
+            device=device,
+            dtype=config.dtype,
+            offload=offload,
+            tiling=config.tiling,
+        )
+        return _generate(config, model, requests(model.backbone), weights.identity, folder)
+
+    given = {**inputs, "backbone": backbone_input(config.backbone), **weights.inputs}
+    return build(out, kind="generation", config=config, inputs=given, make=make, overwrite=overwrite)
 
 
-def _sidecar(folder: Path, clip: Clip) -> Path:
-    return folder / "videos" / f"{clip.clip_id}.json"
+def _generate(
+    config: GenerateConfig, model: Model, requests: Sequence[Request], adapter: str | None, folder: Path
+) -> Mapping[str, Any]:
+    _check(model, requests)
+    (folder / VIDEOS).mkdir(exist_ok=True)
+    batches = batches_of(requests, config, model.backbone)
+    waiting = [batch for batch in batches if not all(_sidecar(folder, one).is_file() for one in batch)]
+    done = len(requests) - sum(len(batch) for batch in waiting)
+    with Progress("generate", len(requests), done=done) as progress:
+        for batch in waiting:
+            _make_batch(model, batch, config, folder)
+            progress.advance(len(batch))
+    write_json(folder / INDEX, _index(config, model, requests, adapter, folder))
+    return {"clips": len(requests), "backbone": config.backbone, "adapter": adapter is not None}
 
 
-def _entry(config: GenerateConfig, clip: Clip, training: Artifact | None, sees_first_frame: bool) -> dict[str, Any]:
-    """Everything that reproduces one clip."""
-    return {
-        "clip_id": clip.clip_id,
-        "video": _video_name(clip),
-        "prompt": clip.caption,
-        "seed": clip_seed(config.seed, clip),
-        "steps": config.steps,
-        "guidance_scale": config.guidance_scale,
-        "backbone": config.backbone,
-        "adapter": training.identity if training else None,
-        "first_frame": f"frame 0 of {clip.video} in the dataset" if sees_first_frame else None,
-        "fps": clip.fps,
-        "num_frames": clip.num_frames,
-        "size_hw": list(clip.size_hw),
-    }
+def _make_batch(model: Model, batch: Sequence[Request], config: GenerateConfig, folder: Path) -> None:
+    """Make clips of one geometry; a video is written before its sidecar, which proves that the clip is complete."""
+    clips: list[Made] = model.make(batch, config)
+    for made in clips:
+        made.save(folder / _video_name(made.request), lossless=config.lossless, overwrite=True)
+
+
+def _check(model: Model, requests: Sequence[Request]) -> None:
+    """What would go wrong with a later clip goes wrong before the first one is made."""
+    without = []
+    for request in requests:
+        request.grid(model.backbone)
+        caption = model.adapter.caption(request.prompt, where=f"{request.where}, prompt")
+        if caption.instance_ids and not request.masks:
+            without.append(request.clip_id)
+    if without and model.adapter.sees_map:
+        told = (
+            f"{len(without)} of {len(requests)} clips have no masks and are shown no instance map ({without[0]}, ...)"
+        )
+        print(told, file=sys.stderr)
 
 
 def _index(
-    config: GenerateConfig, chosen: Sequence[Clip], training: Artifact | None, sees_first_frame: bool
+    config: GenerateConfig, model: Model, requests: Sequence[Request], adapter: str | None, folder: Path
 ) -> dict[str, Any]:
+    entries = [read_json(_sidecar(folder, request)) for request in requests]
     return {
         "backbone": config.backbone,
-        "adapter": training.identity if training else None,
-        "steps": config.steps,
-        "guidance": config.guidance_scale,
-        "clips": [_entry(config, clip, training, sees_first_frame) for clip in chosen],
+        "adapter": adapter,
+        "steps": model.steps(config),
+        "guidance": model.guidance_scale(config),
+        "negative_prompt": config.negative_prompt,
+        "attention_guidance": config.guidance.model_dump(mode="json"),
+        "clips": [{**entry, "video": f"{VIDEOS}/{entry['video']}"} for entry in entries],
     }
+
+
+def _video_name(request: Request) -> str:
+    return f"{VIDEOS}/{request.clip_id}.mp4"
+
+
+def _sidecar(folder: Path, request: Request) -> Path:
+    return sidecar_of(folder / _video_name(request))

@@ -3,7 +3,7 @@
 Clips of different geometry cannot share a tensor, so a step first draws a bucket, in proportion to its clips, and then
 clips of it. With one bucket there is nothing to choose, and nothing is drawn.
 
-Shape legend: ``b`` clips, ``c f h w`` latent channels, frames, height, width.
+Shape legend: ``b`` clips, ``c f h w`` latent channels, frames, height, width, ``e`` channels of instance maps.
 """
 
 from __future__ import annotations
@@ -23,13 +23,19 @@ from interplay.methods.matrix.targets import ClipTargets
 
 @dataclass(frozen=True)
 class ClipBatch:
-    """Clips of one geometry and their conditions; ``targets`` is empty when nothing is aligned."""
+    """Clips of one geometry and their conditions; ``targets`` is empty when nothing is aligned.
+
+    ``maps`` are the instance maps' channels (zeros where a clip has no map), ``None`` when maps are not shown;
+    ``captions`` are the plain texts that ``text`` embeds.
+    """
 
     grid: TokenGrid
     latents: Float[Tensor, "b c f h w"]
     first_frame: Batch
     text: Batch
     targets: tuple[ClipTargets, ...] = ()
+    maps: Float[Tensor, "b e f h w"] | None = None
+    captions: tuple[str, ...] = ()
 
 
 class TrainingClips(ABC):

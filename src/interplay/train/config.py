@@ -1,4 +1,4 @@
-"""The recipe of a fine-tuning run: which backbone, which method, which LoRA, how long.
+"""The recipe of a fine-tuning run: which backbone, which method, what is trained, how long, and what is measured.
 
 A recipe is a YAML file of these fields; recipes that ship with the package lie in ``interplay/recipes``.
 """
@@ -10,6 +10,8 @@ from pydantic import Field
 from interplay.core.config import Config
 from interplay.grid.buckets import BucketConfig
 from interplay.methods.matrix.config import MatrixConfig
+from interplay.train.loop import Precision, ScheduleShape, WarmupShape
+from interplay.train.optimizers import OptimizerName
 
 
 class LoraConfig(Config):
@@ -24,25 +26,58 @@ class LoraConfig(Config):
     layers: tuple[int, ...] = ()
 
 
+class ValidationConfig(Config):
+    """What is measured while training, on clips that are not trained on.
+
+    ``timesteps`` are parts of the noise schedule, from 0 (clean) to 1; each clip has the same noise at each of them
+    every time. ``samples`` clips are generated, for people to look at and, with a ``judge``, for interaction fidelity.
+    ``aas`` measures the attention alignment score.
+    """
+
+    every: int = Field(100, ge=1)
+    splits: tuple[str, ...] = ("test",)
+    limit: int = Field(8, ge=1)
+    timesteps: tuple[float, ...] = Field((0.1, 0.3, 0.5, 0.7, 0.9), min_length=1)
+    samples: int = Field(0, ge=0)
+    sample_steps: int = Field(20, ge=1)
+    guidance_scale: float = Field(1.0, ge=1.0)
+    aas: bool = False
+    judge: str | None = None
+
+
 class TrainConfig(Config):
     """One fine-tuning run.
 
-    ``matrix`` absent trains the LoRA on the plain objective (the papers' baseline). ``buckets`` absent takes the clips
-    as they are, each size and length in a bucket of its own.
+    ``matrix`` absent trains on the plain objective (the papers' baseline). ``buckets`` absent takes the clips as they
+    are, each size and length in a bucket of its own. ``also_train`` are patterns of parameter names below the
+    transformer that are trained in full beside the LoRA (``time_embedding.*``).
+    One step sees ``batch_size`` x ``gradient_accumulation`` x processes clips.
     """
 
     backbone: str
     matrix: MatrixConfig | None = None
     lora: LoraConfig = LoraConfig()
+    also_train: tuple[str, ...] = ()
     buckets: BucketConfig | None = None
     splits: tuple[str, ...] = ("train",)
     limit: int | None = Field(None, ge=1)
     steps: int = Field(ge=1)
     batch_size: int = Field(ge=1)
+    gradient_accumulation: int = Field(1, ge=1)
+    gradient_checkpointing: bool = False
+    precision: Precision = "float32"
+    optimizer: OptimizerName = "adamw"
     learning_rate: float = Field(gt=0)
+    final_learning_rate: float = Field(0.0, ge=0)
+    schedule: ScheduleShape = "cosine"
+    warmup: WarmupShape = "linear"
     warmup_steps: int = Field(10, ge=0)
     weight_decay: float = Field(0.01, ge=0)
     clip_grad_norm: float = Field(1.0, gt=0)
+    ema_decay: float = Field(0.0, ge=0, lt=1)
     caption_dropout: float = Field(0.1, ge=0, lt=1)
+    spike_factor: float | None = Field(50.0, gt=1)
     save_every: int = Field(50, ge=1)
+    keep_checkpoints: int = Field(2, ge=1)
+    validation: ValidationConfig | None = None
     seed: int = 0

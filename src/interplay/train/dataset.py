@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -19,6 +20,7 @@ from interplay.grid.assignment import Assignment, BucketReport, ClipShape, as_th
 from interplay.grid.buckets import Bucket, make_buckets
 from interplay.grid.token_grid import TokenGrid
 from interplay.methods.matrix.config import MatrixConfig
+from interplay.methods.matrix.markers import check_markers
 from interplay.methods.matrix.requests import Missing, aligns, missing_in
 from interplay.methods.matrix.targets import ClipTargets, caption_of, cast_of, targets_of
 from interplay.records.caption import parse_caption
@@ -26,7 +28,8 @@ from interplay.records.clip import Clip
 from interplay.records.store.reader import ClipStore
 from interplay.train.batches import ClipBatch, TrainingClips
 from interplay.train.config import TrainConfig
-from interplay.train.encoding import Encoder, MaskSource, Source, digest_of_tracks
+from interplay.train.encoding import Encoder, MapSource, MaskSource, Source, digest_of_map, digest_of_tracks
+from interplay.train.processes import Processes
 
 _SHAPE_COLUMNS = ("clip_id", "split", "height", "width", "num_frames", "fps")
 
@@ -48,6 +51,7 @@ class Row:
     pixels: Source
     text: str
     words: Words | None
+    map: MapSource | None = None
 
 
 class EncodedClips(TrainingClips):
@@ -80,34 +84,67 @@ class EncodedClips(TrainingClips):
         pixels = [self._encoder.pixels(row.pixels) for row in chosen]
         texts = ["" if drop else row.text for row, drop in zip(chosen, dropped, strict=True)]
         pairs = zip(texts, chosen, strict=True)
+        maps = [row.map for row in chosen if row.map is not None]
         return ClipBatch(
             grid=self._grids[chosen[0].pixels.assignment.bucket],
             latents=torch.stack([latents for latents, _ in pixels]).to(self._device),
             first_frame=Batch.join([first_frame for _, first_frame in pixels]).to(self._device),
             text=Batch.join([self._encoder.text(text, row.pixels) for text, row in pairs]).to(self._device),
             targets=tuple(_targets(row, self._encoder) for row in chosen if row.words),
+            maps=torch.stack([self._encoder.map(one) for one in maps]).to(self._device) if maps else None,
+            captions=tuple(texts),
         )
+
+    def clip_id(self, row: int) -> str:
+        """Which clip of the dataset this is."""
+        return self._rows[row].clip_id
+
+    def assignment(self, row: int) -> Assignment:
+        """What is done to the frames of this clip."""
+        return self._rows[row].pixels.assignment
 
 
 def encode_clips(
-    backbone: Backbone, store: ClipStore, config: TrainConfig, *, cache: Cache, model: str
+    backbone: Backbone,
+    store: ClipStore,
+    config: TrainConfig,
+    *,
+    cache: Cache,
+    model: str,
+    reading: Mapping[str, Any] | None = None,
+    must_align: bool = True,
 ) -> EncodedClips:
     """Put the clips that ``config`` chooses into buckets and make sure that ``cache`` has all that training needs.
 
-    ``model`` is the digest of the backbone's files. Where no buckets are configured, the clips are taken as they are.
+    ``model`` is the digest of the backbone's files, ``reading`` what a method changed of how it reads a text. Where no
+    buckets are configured, the clips are taken as they are. Processes share the work. Clips of which none has anything
+    to align are an error, if they ``must_align``.
     """
-    encoder = Encoder(backbone, store, cache, model)
+    encoder, processes = Encoder(backbone, store, cache, model, reading), Processes()
     report = in_buckets(backbone, chosen_shapes(store, config), config)
     grids = _grids(backbone, report)
     rows = [
         _row(backbone, encoder, store.get(assignment.clip_id), assignment, grids[assignment.bucket], config.matrix)
         for assignment in track(report.assigned, label="read clips")
     ]
+    _prepare(encoder, processes.share(rows))
+    processes.wait()
+    missing = _missing(encoder, rows, config.matrix) if config.matrix else []
+    if config.matrix and must_align and config.matrix.terms():
+        _check_aligned(encoder, rows, config.matrix, missing)
+    return EncodedClips(backbone, encoder, rows, grids, report, missing)
+
+
+def _prepare(encoder: Encoder, rows: Sequence[Row]) -> None:
+    """Have the cache make what it lacks of these rows."""
     encoder.prepare([row.pixels for row in rows])
     # The empty caption stands for a dropped one.
     encoder.prepare_texts((text, row.pixels) for row in rows for text in ("", row.text))
-    missing = _missing(encoder, rows, config.matrix) if config.matrix else []
-    return EncodedClips(backbone, encoder, rows, grids, report, missing)
+    for row in track(rows, label="pool tracks"):
+        if row.words is not None:
+            encoder.masks(row.words.masks)
+        if row.map is not None:
+            encoder.map(row.map)
 
 
 def chosen_shapes(store: ClipStore, config: TrainConfig) -> list[ClipShape]:
@@ -160,28 +197,30 @@ def _row(
     pixels = encoder.source(clip, assignment)
     if matrix is None:
         return Row(clip.clip_id, pixels, caption.text, None)
+    if matrix.binding == "markers":
+        check_markers(parse_caption(clip.caption).instance_ids, matrix.markers, where=f"clip {clip.clip_id}, caption")
     cast = cast_of(clip)
-    masks = MaskSource(clip.clip_id, cast, digest_of_tracks(clip, cast), assignment, grid, matrix.pool)
+    masks = MaskSource(clip.clip_id, cast, digest_of_tracks(clip, cast), assignment, grid, matrix.pooling)
     spans = backbone.token_spans(caption)
-    return Row(clip.clip_id, pixels, caption.text, Words(masks, spans.tokens, tuple(spans.lost)))
+    painted = MapSource(clip.clip_id, digest_of_map(clip, assignment), assignment, grid)
+    words = Words(masks, spans.tokens, tuple(spans.lost))
+    return Row(clip.clip_id, pixels, caption.text, words, painted if matrix.instance_map else None)
 
 
 def _missing(encoder: Encoder, rows: Sequence[Row], matrix: MatrixConfig) -> list[Missing]:
-    """Pool the tracks that the cache does not have; what alignment cannot use of them."""
-    missing: list[Missing] = []
-    aligned = 0
-    for row in track(rows, label="pool tracks"):
-        targets = _targets(row, encoder)
-        missing += missing_in(matrix, targets)
-        aligned += aligns(matrix, targets)
-    if not aligned:
-        why = f" ({missing[0].clip_id}: {missing[0].key}, {missing[0].reason})" if missing else ""
-        problem = f"none of the {len(rows)} clips has anything to align{why}"
-        cure = "give captions with markers, mask tracks and interactions, or take `matrix` out of the recipe"
-        raise InputError(problem, where="recipe, field matrix", cure=cure)
-    return missing
+    """What alignment cannot use of the clips."""
+    return [missing for row in rows for missing in missing_in(matrix, _targets(row, encoder))]
+
+
+def _check_aligned(encoder: Encoder, rows: Sequence[Row], matrix: MatrixConfig, missing: Sequence[Missing]) -> None:
+    if any(aligns(matrix, _targets(row, encoder)) for row in rows):
+        return
+    why = f" ({missing[0].clip_id}: {missing[0].key}, {missing[0].reason})" if missing else ""
+    problem = f"none of the {len(rows)} clips has anything to align{why}"
+    cure = "give captions with markers, mask tracks and interactions, or take `matrix` out of the recipe"
+    raise InputError(problem, where="recipe, field matrix", cure=cure)
 
 
 def _targets(row: Row, encoder: Encoder) -> ClipTargets:
     assert row.words is not None
-    return targets_of(row.clip_id, row.words.masks.cast, row.words.tokens, *encoder.masks(row.words.masks))
+    return targets_of(row.clip_id, row.words.masks.cast, row.words.tokens, encoder.masks(row.words.masks))

@@ -1,4 +1,4 @@
-"""What is computed once per clip and kept in a cache: latents, first-frame conditions, text embeddings, pooled tracks.
+"""What is computed once per clip and kept in a cache: latents, first-frame conditions, texts, pooled tracks, maps.
 
 A cache must not change a number, so what is computed may depend on nothing but the key:
 
@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Float, UInt8
 from numpy import ndarray
 from safetensors.torch import load, save
 from torch import Tensor
@@ -38,15 +38,16 @@ from interplay.core.progress import Progress, track
 from interplay.grid.assignment import Assignment
 from interplay.grid.buckets import Bucket
 from interplay.grid.pixels import to_tensor
-from interplay.grid.pooling import PoolRule
 from interplay.grid.token_grid import TokenGrid
-from interplay.methods.matrix.targets import Cast, pool_cast
+from interplay.methods.matrix.config import Pooling
+from interplay.methods.matrix.instance_map import paint, shown_maps
+from interplay.methods.matrix.targets import Cast, Pooled, pool_cast
 from interplay.records.clip import Clip
 from interplay.records.masks import MaskTrack
 from interplay.records.media.video import stream_video
 from interplay.records.store.reader import ClipStore
 
-LATENTS, TEXT, MASKS, DIGESTS = "latents", "text", "masks", "digests"
+LATENTS, TEXT, MASKS, MAPS, DIGESTS = "latents", "text", "masks", "maps", "digests"
 # Part of every key: to be raised when the code that computes an entry changes what it computes.
 _RECIPE = 2
 _RELEASES = ("torch", "diffusers", "transformers", "av")
@@ -74,14 +75,29 @@ class MaskSource:
     digest: str
     assignment: Assignment
     grid: TokenGrid
-    pool: PoolRule
+    pooling: Pooling
+
+
+@dataclass(frozen=True)
+class MapSource:
+    """The instance map of a clip: whose tracks, a digest of their frame that is painted, and what is done to it."""
+
+    clip_id: str
+    digest: str
+    assignment: Assignment
+    grid: TokenGrid
 
 
 class Encoder:
-    """Computes and keeps what the clips of ``store`` cost. ``model`` is the digest of the backbone's files."""
+    """Computes and keeps what the clips of ``store`` cost. ``model`` is the digest of the backbone's files.
 
-    def __init__(self, backbone: Backbone, store: ClipStore, cache: Cache, model: str) -> None:
-        self._backbone, self._store, self._cache = backbone, store, cache
+    ``reading`` is what beside those decides how a text is read: marker tokens that a method added.
+    """
+
+    def __init__(
+        self, backbone: Backbone, store: ClipStore, cache: Cache, model: str, reading: Mapping[str, Any] | None = None
+    ) -> None:
+        self._backbone, self._store, self._cache, self._reading = backbone, store, cache, dict(reading or {})
         self._made_by = {
             "recipe": _RECIPE,
             "model": model,
@@ -128,23 +144,29 @@ class Encoder:
         for text, source in track(list(distinct.values()), label="embed captions"):
             self.text(text, source)
 
-    def masks(self, source: MaskSource) -> tuple[Float[Tensor, "e f h w"], Bool[Tensor, "e f"]]:
-        """The pooled tracks of a clip's cast, and where they are known (:func:`.pool_cast`)."""
+    def masks(self, source: MaskSource) -> Pooled:
+        """The pooled tracks of a clip's cast."""
         key = {
             "recipe": _RECIPE,
             "tracks": source.digest,
-            "pool": source.pool,
+            "pooling": asdict(source.pooling),
             "grid": asdict(source.grid),
             **_geometry_key(source.assignment),
         }
-        entry = load(self._cache.get_or_make(MASKS, key, lambda: _pool(self._store.get(source.clip_id), source)))
-        return entry["tracks"], entry["known"]
+        return Pooled.of(
+            load(self._cache.get_or_make(MASKS, key, lambda: _pool(self._store.get(source.clip_id), source)))
+        )
+
+    def map(self, source: MapSource) -> Float[Tensor, "c f h w"]:
+        """The channels that show a clip's instance map to the model, on the CPU; zeros when nobody is in it."""
+        key = {**self._made_by, "map": source.digest, "grid": asdict(source.grid), **_geometry_key(source.assignment)}
+        return load(self._cache.get_or_make(MAPS, key, lambda: self._show(source)))["map"]
 
     def _pixel_key(self, source: Source) -> Mapping[str, Any]:
         return {**self._made_by, "video": source.digest, **_geometry_key(source.assignment)}
 
     def _text_key(self, text: str, source: Source) -> Mapping[str, Any]:
-        key = {**self._made_by, "text": text, "length": self._backbone.text_length}
+        key = {**self._made_by, **self._reading, "text": text, "length": self._backbone.text_length}
         return {**key, "seen": self._pixel_key(source)} if self._backbone.text_sees_first_frame else key
 
     def _encode(self, sources: Sequence[Source]) -> list[bytes]:
@@ -160,6 +182,14 @@ class Encoder:
             save({"latents": latents[row].contiguous(), **_tensors(first_frames.take([row]), _FIRST)})
             for row in range(len(sources))
         ]
+
+    @torch.no_grad()
+    def _show(self, source: MapSource) -> bytes:
+        fit, tracks = source.assignment.fit, self._store.get(source.clip_id).tracks
+        resized = None if fit.source_hw == fit.target_hw else fit
+        picture = paint(tracks, frame=source.assignment.frames[0], fit=resized)
+        (channels,) = shown_maps(self._backbone, [picture], source.grid)
+        return save({"map": channels.to(self._backbone.dtype).cpu().contiguous()})
 
     @torch.no_grad()
     def _embed(self, text: str, source: Source) -> bytes:
@@ -195,15 +225,15 @@ def _read(source: Source) -> UInt8[ndarray, "p y x 3"]:
 
 def _pool(clip: Clip, source: MaskSource) -> bytes:
     fit, frames = source.assignment.fit, source.assignment.frames
-    tracks, known = pool_cast(
+    pooled = pool_cast(
         clip,
         source.cast,
         source.grid,
-        source.pool,
+        source.pooling,
         frames=None if frames == tuple(range(clip.num_frames)) else frames,
         fit=None if fit.source_hw == fit.target_hw else fit,
     )
-    return save({"tracks": tracks, "known": known})
+    return save({name: tensor.contiguous() for name, tensor in pooled.tensors().items()})
 
 
 def _geometry_key(assignment: Assignment) -> dict[str, Any]:
@@ -219,6 +249,12 @@ def digest_of_tracks(clip: Clip, cast: Cast) -> str:
     """Names what :func:`.pool_cast` reads of a clip: the tracks of the cast, in its order."""
     names = {name: _digest_of_track(clip.tracks[name]) for part in cast.parts for name in part.instances}
     return digest([[names[name] for name in part.instances] for part in cast.parts])
+
+
+def digest_of_map(clip: Clip, assignment: Assignment) -> str:
+    """Names what the instance map of a clip is painted from: every track, in the frame that comes first."""
+    first = assignment.frames[:1]
+    return digest([[name, _digest_of_track(track.select(first))] for name, track in clip.tracks.items()])
 
 
 def _digest_of_track(track: MaskTrack) -> str:

@@ -1,8 +1,10 @@
 """``interplay train``: a LoRA on a backbone, with or without alignment, from a recipe.
 
-The artifact (kind ``training``) holds ``adapter/`` in the diffusers LoRA format, ``losses.csv``, the resolved
-``recipe.yaml``, ``buckets.json`` (where every clip went, or why it was left out) and ``missing.json`` (what alignment
-would have used and could not). The alignment heads serve training alone and are not shipped.
+The artifact (kind ``training``) holds ``adapter/`` (a LoRA in the diffusers format, and beside it what the method and
+the recipe train in full), ``losses.csv``, the resolved ``recipe.yaml``, ``buckets.json`` (where every clip went, or why
+it was left out) and ``missing.json`` (what alignment would have used and could not). A recipe with ``validation`` adds
+``validation.json``, ``best/`` (the adapter of the smallest held-out loss), ``samples/`` and ``chart.png``. The alignment
+heads serve training alone and are not shipped.
 """
 
 from __future__ import annotations
@@ -11,31 +13,56 @@ import csv
 import io
 import sys
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
+from torch import nn
 
 from interplay.backbones.base import Backbone, Site
 from interplay.backbones.registry import backbone_input, load_backbone
-from interplay.core.artifacts import Artifact, External, build, scratch
+from interplay.core.artifacts import Artifact, External, build, open_artifact, scratch
 from interplay.core.cache import Cache
 from interplay.core.config import dump_recipe
 from interplay.core.errors import InputError
 from interplay.core.files import atomic_write_text, read_json, write_json
 from interplay.core.seeds import derive_seed
+from interplay.methods.matrix.adapter import save_adapter
 from interplay.methods.matrix.config import MatrixConfig
+from interplay.methods.matrix.install import Installed, install
+from interplay.methods.matrix.requests import MatrixSites
 from interplay.records.store.reader import ClipStore
 from interplay.train.batches import TrainingClips
+from interplay.train.chart import CHART, draw_chart
 from interplay.train.config import TrainConfig
 from interplay.train.dataset import EncodedClips, encode_clips
-from interplay.train.loop import History, LoopConfig, Schedule, Trainer, mean_of
+from interplay.train.heldout import HELD_OUT, SAMPLES, HeldOut
+from interplay.train.loop import Examination, History, LoopConfig, Schedule, Trainer, mean_of
 from interplay.train.losses import FineTuneLosses, MatrixLosses
+from interplay.train.optimizers import OptimizerConfig
+from interplay.train.parts import save_parts, unfreeze
+from interplay.train.probes import Probes
+from interplay.train.processes import Processes, together
+from interplay.train.trackers import checked
 
-ADAPTER_FOLDER = "adapter"
-BUCKETS, MISSING = "buckets.json", "missing.json"
+ADAPTER_FOLDER, BEST_FOLDER = "adapter", "best"
+BUCKETS, MISSING, VALIDATION = "buckets.json", "missing.json", "validation.json"
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a run may be given that changes none of its results.
+
+    ``trackers`` are names that accelerate knows; they write below ``tracking``. ``ignore_spikes`` goes on where the
+    gradient jumps.
+    """
+
+    trackers: tuple[str, ...] = ()
+    tracking: Path | None = None
+    ignore_spikes: bool = False
 
 
 def run(
@@ -46,28 +73,46 @@ def run(
     analysis: Artifact | None = None,
     cache: Cache | None = None,
     overwrite: bool = False,
+    probes: Probes | None = None,
+    surroundings: Surroundings | None = None,
 ) -> Artifact:
     """Train on the clips of a dataset. Layers that the recipe leaves open are those that ``analysis`` chose.
 
     What is computed once per clip lies in ``cache``; without one it lies with the unfinished work and goes with it.
+    Under ``accelerate launch`` every process calls this, and the main one writes.
     """
     resolved = with_chosen_layers(config, analysis)
+    used, around = probes or Probes(), surroundings or Surroundings()
+    used.check(resolved)
+    checked(around.trackers)
     backbone = backbone_input(config.backbone)
     given: dict[str, Artifact | External] = {"clips": clips, "backbone": backbone}
     inputs = given | ({"analysis": analysis} if analysis else {})
-    return build(
-        out,
-        kind="training",
-        config=resolved,
-        inputs=inputs,
-        make=lambda folder: _train(resolved, clips, folder, cache or Cache(scratch(folder) / "cache"), backbone),
-        overwrite=overwrite,
-    )
+
+    def built(make: Callable[[Path], Any]) -> Artifact:
+        return build(out, kind="training", config=resolved, inputs=inputs, make=make, overwrite=overwrite)
+
+    def make(folder: Path) -> Mapping[str, Any]:
+        store = cache or Cache(scratch(folder) / "cache")
+        return _train(_Task(resolved, clips, folder, store, backbone, used, around))
+
+    return together(Processes(), built, make) or open_artifact(out, "training")
 
 
 def with_chosen_layers(config: TrainConfig, analysis: Artifact | None) -> TrainConfig:
-    """The recipe with ``matrix.v2t_layers`` and ``matrix.v2v_layers`` filled in from the analysis where empty."""
-    if config.matrix is None or (config.matrix.v2t_layers and config.matrix.v2v_layers):
+    """The recipe with ``matrix.v2t_layers`` and ``matrix.v2v_layers`` filled in from the analysis where empty.
+
+    Layers of terms that the recipe does not have are nobody's business.
+    """
+    matrix = config.matrix
+    if matrix is None:
+        return config
+    open_fields = {
+        kind: name
+        for kind, name, needed in (("v2t", "v2t_layers", matrix.needs_v2t), ("v2v", "v2v_layers", matrix.needs_v2v))
+        if needed and not getattr(matrix, name)
+    }
+    if not open_fields:
         return config
     if analysis is None:
         raise InputError(
@@ -76,34 +121,59 @@ def with_chosen_layers(config: TrainConfig, analysis: Artifact | None) -> TrainC
             cure="name layers, or give --analysis (made by `interplay analyze`)",
         )
     chosen = read_json(analysis.path / "layers.json")["chosen"]
-    matrix = config.matrix.model_copy(
-        update={
-            "v2t_layers": config.matrix.v2t_layers or tuple(chosen["v2t"]),
-            "v2v_layers": config.matrix.v2v_layers or tuple(chosen["v2v"]),
-        }
-    )
-    return config.model_copy(update={"matrix": matrix})
+    filled = {name: tuple(chosen[kind]) for kind, name in open_fields.items()}
+    return config.model_copy(update={"matrix": matrix.model_copy(update=filled)})
 
 
-def _train(config: TrainConfig, clips: Artifact, folder: Path, cache: Cache, model: External) -> Mapping[str, Any]:
-    backbone = load_backbone(config.backbone)
+@dataclass(frozen=True)
+class _Task:
+    config: TrainConfig
+    clips: Artifact
+    folder: Path
+    cache: Cache
+    model: External
+    probes: Probes
+    around: Surroundings
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A backbone with all that the recipe trains: adapters, what the method installed, and single parts."""
+
+    backbone: Backbone
+    installed: Installed | None
+    parts: Mapping[str, nn.Parameter]
+
+    def save(self, folder: Path) -> None:
+        """Write what was trained, as generation reads it."""
+        save_adapter(self.backbone, folder, self.installed)
+        save_parts(self.parts, folder)
+
+
+def _train(task: _Task) -> Mapping[str, Any]:
+    config, processes = task.config, Processes()
+    backbone = load_backbone(config.backbone, processes.device, DTYPES[config.precision])
+    installed = install_method(backbone, config)
     sites = lora_sites(backbone, config)
-    data = encode_clips(backbone, ClipStore(clips.path), config, cache=cache, model=model.identity)
-    _tell(data, folder)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed(config.seed, "init", "lora"))
-        backbone.add_lora(sites, config.lora.rank, config.lora.alpha)
-    trainer = _trainer(config, backbone, data, scratch(folder))
+    store = ClipStore(task.clips.path)
+    data, held_out = _encoded(task, backbone, installed, store)
+    if processes.is_main:
+        _tell(data, task.folder)
+    model = add_trained(backbone, config, installed, sites)
+    losses = build_losses(config, backbone, data, installed)
+    examination = _examination(task, losses, held_out, store, processes)
+    trainer = _trainer(task, losses, data, examination)
     history = trainer.run()
-    backbone.save_lora(folder / ADAPTER_FOLDER)
-    dump_recipe(config, folder / "recipe.yaml")
-    atomic_write_text(folder / "losses.csv", _as_csv(history))
+    if processes.is_main:
+        _write(task, model, trainer)
     return {
         "steps": config.steps,
         "layers": _layers(config.matrix),
         "lora_layers": [site.layer for site in sites],
+        "also_trained": sorted(model.parts),
         "trainable_parameters": trainer.trainable_parameters,
         "clips": len(data),
+        "clips_per_step": config.batch_size * trainer.draws,
         "buckets": {str(bucket): count for bucket, count in data.report.counts.items()},
         "dropped_clips": len(data.report.dropped),
         "dropped": dict(data.report.reasons),
@@ -111,6 +181,137 @@ def _train(config: TrainConfig, clips: Artifact, folder: Path, cache: Cache, mod
         "lost_spans": list(data.lost_spans),
         "seconds_per_step": mean_of(history, "seconds"),
     }
+
+
+def install_method(backbone: Backbone, config: TrainConfig) -> Installed | None:
+    """What the recipe's method changes of how a backbone reads; before anything is encoded."""
+    return None if config.matrix is None else install(backbone, config.matrix, seed=_seed(config, "markers"))
+
+
+def _encoded(
+    task: _Task, backbone: Backbone, installed: Installed | None, store: ClipStore
+) -> tuple[EncodedClips, EncodedClips | None]:
+    """The clips to train on, and the held-out ones where the recipe wants any."""
+    wanted = task.config.validation
+    reading = None if installed is None else installed.identity
+    kept = {"cache": task.cache, "model": task.model.identity, "reading": reading}
+    data = encode_clips(backbone, store, task.config, **kept)
+    if wanted is None:
+        return data, None
+    apart = task.config.model_copy(update={"splits": wanted.splits, "limit": wanted.limit})
+    held_out = encode_clips(backbone, store, apart, must_align=False, **kept)
+    known = {data.clip_id(row) for row in range(len(data))}
+    both = [name for name in map(held_out.clip_id, range(len(held_out))) if name in known]
+    if both:
+        cure = "name other splits in validation.splits, or in splits"
+        raise InputError(f"clip {both[0]} is trained on too", where="recipe, field validation.splits", cure=cure)
+    return data, held_out
+
+
+def add_trained(
+    backbone: Backbone, config: TrainConfig, installed: Installed | None, sites: Sequence[Site]
+) -> TrainedModel:
+    """Freeze a backbone and add what the recipe trains of it; random weights follow from the recipe's seed."""
+    with torch.random.fork_rng():
+        torch.manual_seed(_seed(config, "lora"))
+        backbone.add_lora(sites, config.lora.rank, config.lora.alpha)
+    if config.gradient_checkpointing:
+        for transformer in backbone.transformers:
+            cast(Any, transformer).enable_gradient_checkpointing()  # every diffusers transformer has it
+    return TrainedModel(backbone, installed, unfreeze(backbone, config.also_train))
+
+
+def build_losses(
+    config: TrainConfig, backbone: Backbone, data: TrainingClips, installed: Installed | None
+) -> FineTuneLosses:
+    """The module that the recipe minimises; its random weights follow from the recipe's seed.
+
+    What is trained is float32 whatever the precision: bfloat16 has too few digits to add small updates up.
+    """
+    with torch.random.fork_rng():
+        torch.manual_seed(_seed(config, "heads"))
+        losses = (
+            FineTuneLosses(backbone, data, config)
+            if config.matrix is None or installed is None
+            else MatrixLosses(backbone, data, config, config.matrix, installed)
+        )
+    for parameter in losses.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()
+    return losses
+
+
+def _seed(config: TrainConfig, what: str) -> int:
+    return derive_seed(config.seed, "init", what)
+
+
+def _examination(
+    task: _Task,
+    losses: FineTuneLosses,
+    held_out: EncodedClips | None,
+    store: ClipStore,
+    processes: Processes,
+) -> Examination | None:
+    settings = task.config.validation
+    if settings is None or held_out is None:
+        return None
+    samples = task.folder / SAMPLES
+    backbone, seed = losses.backbone, task.config.seed
+    measured = HeldOut(settings, backbone, losses, held_out, store, task.probes, samples, seed, processes)
+    return Examination(settings.every, measured.take, best_by=HELD_OUT)
+
+
+def _trainer(task: _Task, losses: FineTuneLosses, data: EncodedClips, examination: Examination | None) -> Trainer:
+    config, around = task.config, task.around
+    return Trainer(
+        losses,
+        schedule_of(config),
+        scratch(task.folder),
+        name="train",
+        seed=config.seed,
+        loop=LoopConfig(
+            optimizer=OptimizerConfig(name=config.optimizer, weight_decay=config.weight_decay),
+            clip_grad_norm=config.clip_grad_norm,
+            ema_decay=config.ema_decay,
+            save_every=config.save_every,
+            keep_checkpoints=config.keep_checkpoints,
+            accumulate=config.gradient_accumulation,
+            precision=config.precision,
+            spike_factor=None if around.ignore_spikes else config.spike_factor,
+        ),
+        described=lambda: "clips " + ", ".join(data.clip_id(row) for row in losses.last_rows),
+        examination=examination,
+        trackers=around.trackers,
+        tracking=around.tracking,
+    )
+
+
+def schedule_of(config: TrainConfig) -> Schedule:
+    """The learning rate of every step of a recipe."""
+    return Schedule(
+        config.steps,
+        config.learning_rate,
+        final=config.final_learning_rate,
+        warmup=config.warmup_steps,
+        shape=config.schedule,
+        warmup_shape=config.warmup,
+    )
+
+
+# --- what a run leaves -----------------------------------------------------------------------------------------------
+
+
+def _write(task: _Task, model: TrainedModel, trainer: Trainer) -> None:
+    folder, history, examined = task.folder, trainer.history, trainer.examined
+    model.save(folder / ADAPTER_FOLDER)
+    with trainer.best() as best:
+        if best is not None:
+            model.save(folder / BEST_FOLDER)
+    dump_recipe(task.config, folder / "recipe.yaml")
+    atomic_write_text(folder / "losses.csv", _as_csv(history))
+    if task.config.validation is not None:
+        write_json(folder / VALIDATION, {"best_step": best and best["step"], "rows": examined})
+        draw_chart(history, examined, folder / SAMPLES, folder / CHART)
 
 
 def _tell(data: EncodedClips, folder: Path) -> None:
@@ -138,9 +339,11 @@ def _missing(data: EncodedClips) -> dict[str, int]:
 
 
 def lora_sites(backbone: Backbone, config: TrainConfig) -> list[Site]:
-    """The sites that get a LoRA: the recipe's own layers, else those that the method aligns, else all."""
-    aligned = {*config.matrix.v2t_layers, *config.matrix.v2v_layers} if config.matrix else set()
-    wanted = set(config.lora.layers) or aligned or {site.layer for site in backbone.sites()}
+    """The sites that get a LoRA: all of the recipe's own layers, else those that the method aligns, else all."""
+    if not config.lora.layers:
+        aligned = MatrixSites.of(backbone, config.matrix).lora_sites(backbone) if config.matrix else []
+        return aligned or list(backbone.sites())
+    wanted = set(config.lora.layers)
     chosen = [site for site in backbone.sites() if site.layer in wanted]
     missing = wanted - {site.layer for site in chosen}
     if missing:
@@ -150,17 +353,6 @@ def lora_sites(backbone: Backbone, config: TrainConfig) -> list[Site]:
             cure=f"choose among 0 to {max(site.layer for site in backbone.sites())}",
         )
     return chosen
-
-
-def _trainer(config: TrainConfig, backbone: Backbone, data: TrainingClips, work: Path) -> Trainer:
-    module = (
-        MatrixLosses(backbone, data, config, config.matrix) if config.matrix else FineTuneLosses(backbone, data, config)
-    )
-    schedule = Schedule(config.steps, config.learning_rate, final=0.0, warmup=config.warmup_steps)
-    loop = LoopConfig(
-        weight_decay=config.weight_decay, clip_grad_norm=config.clip_grad_norm, save_every=config.save_every
-    )
-    return Trainer(module, schedule, work, name="train", seed=config.seed, loop=loop)
 
 
 def _layers(matrix: MatrixConfig | None) -> dict[str, list[int]]:

@@ -182,5 +182,7 @@ def test_the_loss_is_the_weighted_sum_of_its_terms() -> None:
 
 def test_the_released_loss_is_weighted_cross_entropy_alone() -> None:
     logits, target, valid = _case()
-    expected = bce_term(logits, target, valid, positive_weight(target, valid, 10.0))
-    torch.testing.assert_close(alignment_loss(logits, target, valid, MatrixConfig(variant="released")), expected)
+    weight = positive_weight(target, valid, 10.0)
+    expected = bce_term(logits, target, valid, weight)
+    config = MatrixConfig(variant="released")
+    torch.testing.assert_close(alignment_loss(logits, target, valid, config, weight), expected)

@@ -4,8 +4,16 @@ import torch
 
 from interplay.grid.pooling import pool_masks
 from interplay.grid.token_grid import TokenGrid
-from interplay.methods.matrix.config import MatrixConfig
-from interplay.methods.matrix.targets import ClipTargets, caption_of, cast_of, clip_targets, pool_cast
+from interplay.methods.matrix.config import MatrixConfig, Pooling
+from interplay.methods.matrix.targets import (
+    ClipTargets,
+    Pooled,
+    caption_of,
+    cast_of,
+    clip_targets,
+    pool_cast,
+    targets_of,
+)
 from interplay.records.clip import Interaction
 from interplay.records.geometry import Fit
 
@@ -14,7 +22,7 @@ TWO_VERBS = "a <id1> man <verb> pushes the <id2> ball and <verb2> kicks the <id3
 
 
 def _targets(clip, grid) -> ClipTargets:
-    return clip_targets(clip, tokens=TOKENS, grid=grid, pool="area")
+    return clip_targets(clip, tokens=TOKENS, grid=grid, pooling=Pooling("area"))
 
 
 def _keys(targets: ClipTargets) -> list[tuple[str, str]]:
@@ -105,7 +113,7 @@ def test_a_cast_follows_the_frames_and_the_fit_of_its_video(make_clip, make_trac
     clip = make_clip(tracks={"id1": make_track(0, from_frame=3), "id2": make_track(2, gaps=(4,))})
     fit, frames = Fit((16, 24), (8, 8)), (0, 2, 4, 6, 8)
     grid = TokenGrid(frames=5, height=8, width=8, temporal_stride=4, spatial_stride=4, patch=(1, 1, 1))
-    tracks, known = pool_cast(clip, cast_of(clip), grid, "area", frames=frames, fit=fit)
+    pooled = pool_cast(clip, cast_of(clip), grid, Pooling("area"), frames=frames, fit=fit)
     dense = [fit.masks(clip.tracks[name].select(frames).to_array()) for name in ("id1", "id2")]
     verb = dense[0] | dense[1]
     expected = pool_masks(
@@ -115,8 +123,28 @@ def test_a_cast_follows_the_frames_and_the_fit_of_its_video(make_clip, make_trac
         rate="latent",
         known=torch.tensor([[True] * 5, [True, True, False, True, True], [True, True, False, True, True]]),
     )
-    assert torch.equal(tracks, expected)
-    assert known.all()
+    assert torch.equal(pooled.tracks, expected)
+    assert pooled.known.all()
+    assert pooled.full is None
+
+
+def test_at_full_rate_there_is_a_mask_for_every_frame_and_latent(make_clip, make_track, grid) -> None:
+    clip = make_clip(tracks={"id1": make_track(0, from_frame=3), "id2": make_track(2, gaps=(1, 2, 3, 4))})
+    pooled = pool_cast(clip, cast_of(clip), grid, Pooling("nearest", "full"))
+    subject, thing, verb = targets_of("two", cast_of(clip), TOKENS, pooled).entities
+    assert subject.full.shape == (9, 4, 6)  # a token of 8 x 8 pixels is 2 x 2 latents
+    assert subject.full.flatten(1).sum(1).tolist() == [0, 0, 0, *[8] * 6]
+    assert (subject.full[:, :, 2:] == 0).all()
+    assert subject.full_known.all()
+    assert thing.full_known.tolist() == verb.full_known.tolist() == [True, *[False] * 4, *[True] * 4]
+    assert [frames.tolist() for frames in (thing.known, subject.known)] == [[True, False, True], [True] * 3]
+    masks, known = thing.target
+    assert masks.shape == known.shape == (9 * 4 * 6,)
+    assert int(known.sum()) == 5 * 24
+    again = Pooled.of(pooled.tensors())
+    assert all(torch.equal(tensor, vars(again)[name]) for name, tensor in pooled.tensors().items())
+    nobody = pool_cast(make_clip(interactions=()), cast_of(make_clip(interactions=())), grid, Pooling("area", "full"))
+    assert targets_of("none", cast_of(make_clip(interactions=())), TOKENS, nobody).entities == ()
 
 
 def test_a_bystander_is_nothing_amiss(make_clip, make_track) -> None:

@@ -1,13 +1,20 @@
-"""From clips to loss terms on a real (tiny) CogVideoX: five tests for each term, and who contributes."""
+"""From clips to loss terms on a real (tiny) CogVideoX: five tests for each term, and who contributes.
+
+On the token grid; what the decoder adds is in ``test_decoder.py``.
+"""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor
 
 from interplay.attention import Observations, observe
+from interplay.attention.ledger import Ledger
 from interplay.backbones.batch import Batch
+from interplay.backbones.registry import build_tiny
 from interplay.core.errors import InputError
 from interplay.methods.matrix.alignment import bce_term, l2_term, soft_dice_term
 from interplay.methods.matrix.config import MatrixConfig
@@ -16,7 +23,7 @@ from interplay.methods.matrix.targets import caption_of, clip_targets
 from interplay.methods.matrix.terms import MatrixHeads, losses, weighted_total
 from interplay.records.clip import Interaction
 
-CONFIG = MatrixConfig(v2t_layers=(0, 2), v2v_layers=(1,))
+CONFIG = MatrixConfig(v2t_layers=(0, 2), v2v_layers=(1,), supervision="latent")
 TERMS = [name for name, _, _ in CONFIG.terms()]
 each_term = pytest.mark.parametrize("name", TERMS)
 
@@ -28,11 +35,11 @@ class Run:
         captions = [caption_of(clip, config) for clip in clips]
         spans = [backbone.token_spans(caption) for caption in captions]
         self.targets = [
-            clip_targets(clip, tokens=span.tokens, grid=grid, pool=config.pool)
+            clip_targets(clip, tokens=span.tokens, grid=grid, pooling=config.pooling)
             for clip, span in zip(clips, spans, strict=True)
         ]
         self.config, self.sites = config, MatrixSites.of(backbone, config)
-        self.heads = MatrixHeads(self.sites)
+        self.heads = MatrixHeads.of(backbone, config, self.sites)
         self.batch = build_batch(config, self.sites, self.targets, text_length=backbone.text_length)
         generator = torch.Generator().manual_seed(2)
         shape = (len(clips), backbone.transformer.config.out_channels, *grid.latent_shape)
@@ -48,7 +55,7 @@ class Run:
 
 def fixed(batch, scores: dict[str, Tensor]) -> Observations:
     """Observations with chosen values: each term's requests saw its ``scores`` at all their sites."""
-    seen = Observations(request.name for request in batch.requests)
+    seen = Observations((request.name for request in batch.requests), Ledger(None))
     for slot in batch.slots:
         for site in slot.request.sites:
             seen.record(slot.request.name, site, scores[slot.term])
@@ -148,7 +155,7 @@ def test_a_clip_of_a_batch_counts_as_if_it_were_alone(backbone, grid, make_clip,
     for index, clip in enumerate([plain, give]):
         targets = [together.targets[index]]
         batch = build_batch(CONFIG, together.sites, targets, text_length=backbone.text_length)
-        alone = Observations(request.name for request in batch.requests)
+        alone = Observations((request.name for request in batch.requests), Ledger(None))
         for request in batch.requests:  # the same observation, cut down to this clip
             for site, value in together.seen[request.name].items():
                 alone.record(request.name, site, value[index : index + 1])
@@ -202,13 +209,112 @@ def test_gaps_do_not_reach_the_loss(backbone, grid, make_clip, make_track) -> No
 
 
 def test_markers_are_the_text_tokens_of_the_released_variant(backbone, grid, make_clip) -> None:
-    config = MatrixConfig(variant="released", v2t_layers=(0,), v2v_layers=(1,))
+    config = MatrixConfig(variant="released", v2t_layers=(0,), v2v_layers=(1,), supervision="latent")
     run = Run(backbone, grid, [make_clip()], config)
     words = Run(backbone, grid, [make_clip()])
     region = {slot.term: slot.request.keys.weights[0].nonzero().flatten().tolist() for slot in run.batch.slots[:2]}
     assert region == {"sga_subject": [1], "sga_object": [5]}  # a <id1> man pushes a <id2> red ball
     assert words.batch.slots[1].request.keys.weights[0].nonzero().flatten().tolist() == [4, 5]  # red ball
     assert set(run.terms()) == {"sga_subject", "sga_object", "spa_subject", "spa_object"}
+
+
+def test_a_clip_of_many_instances_counts_every_one_of_them(backbone, grid, make_clip, make_track) -> None:
+    crowd = {f"id{number}": make_track(number % 3) for number in range(1, 10)}
+    clip = make_clip(
+        interactions=tuple(Interaction(f"id{n}", "push", f"id{n % 9 + 1}") for n in range(1, 10)), tracks=crowd
+    )
+    run = Run(backbone, grid, [clip, make_clip()])
+    assert sum(slot.term == "spa_subject" for slot in run.batch.slots) == 9
+    terms = run.terms()
+    each = [
+        losses(CONFIG, run.heads, run.seen, replace(run.batch, slots=(slot,)))["spa_subject"].value[0]
+        for slot in run.batch.slots
+        if slot.term == "spa_subject"
+    ]
+    torch.testing.assert_close(terms["spa_subject"].value[0], torch.stack(each).mean())
+
+
+def test_words_that_query_the_video_are_scored_the_other_way_round(backbone, grid, make_clip) -> None:
+    """t2v of the ablation: of the words' queries and the video's keys."""
+    config = CONFIG.model_copy(update={"sga_direction": "t2v"})
+    run, v2t = Run(backbone, grid, [make_clip()], config), Run(backbone, grid, [make_clip()])
+    requests = {slot.term: slot.request for slot in run.batch.slots}
+    assert requests["sga_object"].keys is None
+    assert torch.equal(requests["sga_object"].queries.weights, v2t.batch.slots[1].request.keys.weights)
+    assert run.terms()["sga_object"].value != v2t.terms()["sga_object"].value
+    assert run.terms()["spa_object"].value == v2t.terms()["spa_object"].value
+
+
+def test_a_model_whose_words_query_nothing_has_no_t2v() -> None:
+    config = MatrixConfig(v2t_layers=(0,), v2v_layers=(0,), sga_direction="t2v")
+    with pytest.raises(InputError, match=r"matrix.sga_direction: the words of this model query nothing"):
+        MatrixSites.of(build_tiny("tiny-wan", 0), config)
+
+
+def test_the_sites_of_a_lora_are_those_that_are_aligned(backbone) -> None:
+    config = MatrixConfig(v2t_layers=(1,), v2v_layers=(0,))
+    wan = build_tiny("tiny-wan", 0)
+    assert [s.address for s in MatrixSites.of(wan, config).lora_sites(wan)] == ["blocks.0.self", "blocks.1.cross"]
+    assert [s.layer for s in MatrixSites.of(backbone, config).lora_sites(backbone)] == [0, 1]
+
+
+def test_without_roles_no_layer_is_wanted_and_there_is_no_term(backbone, grid, make_clip) -> None:
+    config = MatrixConfig(sga_roles=(), spa_roles=())
+    assert not config.needs_v2t
+    assert MatrixSites.of(backbone, config) == MatrixSites((), ())
+    run = Run(backbone, grid, [make_clip()], config)
+    assert run.batch.requests == ()
+    assert run.terms() == {}
+
+
+def test_each_head_is_compared_by_itself_or_their_mean(run: Run) -> None:
+    """The loss of each head is that of a model with this head alone."""
+    config = CONFIG.model_copy(update={"head_reduction": "each"})
+    generator = torch.Generator().manual_seed(0)
+    scores = {term: torch.randn(2, 2, 18, generator=generator) for term in TERMS}
+    both = losses(config, run.heads, fixed(run.batch, scores), run.batch)
+    alone = [
+        losses(CONFIG, run.heads, fixed(run.batch, {k: v[:, h : h + 1] for k, v in scores.items()}), run.batch)
+        for h in range(2)
+    ]
+    for name, term in both.items():
+        torch.testing.assert_close(term.value, (alone[0][name].value + alone[1][name].value) / 2)
+
+
+def test_the_released_variant_averages_maps_over_layers(backbone, grid, make_clip) -> None:
+    config = CONFIG.model_copy(update={"layer_reduction": "mean"})
+    run = Run(backbone, grid, [make_clip()], config)
+    (slot,) = [slot for slot in run.batch.slots if slot.term == "sga_subject"]
+    one, two = run.seen[slot.request.name].values()
+    averaged = Observations([slot.request.name], Ledger(None))
+    averaged.record(slot.request.name, "blocks.0.joint", (one + two) / 2)
+    single = CONFIG.model_copy(update={"v2t_layers": (0,)})
+    heads = MatrixHeads.of(backbone, single, MatrixSites.of(backbone, single))
+    batch = replace(run.batch, slots=(slot,))
+    torch.testing.assert_close(
+        run.terms()["sga_subject"].value, losses(single, heads, averaged, batch)["sga_subject"].value
+    )
+
+
+def test_mask_tokens_weigh_by_instance_or_by_clip(backbone, grid, make_clip, make_track) -> None:
+    """One column of three is 1/3 of the tokens (weight 2); seen from frame 5 on, it is 1/9 of them (weight 8)."""
+    clip = make_clip(tracks={"id1": make_track(0), "id2": make_track(2, from_frame=5)})
+    weighted = CONFIG.model_copy(update={"positive_weight_cap": 10.0, "sga_roles": ("subject", "object")})
+    by_instance = Run(backbone, grid, [clip], weighted).batch.slots
+    assert [slot.weight.tolist() for slot in by_instance[:2]] == [[2.0], [8.0]]
+    together = weighted.model_copy(update={"positive_weight_over": "clip"})
+    by_clip = Run(backbone, grid, [clip], together).batch.slots
+    assert [slot.weight.tolist() for slot in by_clip[:2]] == [[(12 + 16) / (6 + 2)]] * 2
+    assert by_clip[2].weight.tolist() == [2.0]  # propagation counts its own
+
+
+def test_one_decoder_may_serve_both_kinds(backbone) -> None:
+    config = MatrixConfig(variant="released", v2t_layers=(0,), v2v_layers=(1,))
+    shared = MatrixHeads.of(backbone, config, MatrixSites.of(backbone, config))
+    assert shared.sga is shared.spa
+    two = config.model_copy(update={"decoders": "two"})
+    apart = MatrixHeads.of(backbone, two, MatrixSites.of(backbone, two))
+    assert apart.sga is not apart.spa
 
 
 @pytest.mark.parametrize(

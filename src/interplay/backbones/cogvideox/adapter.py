@@ -30,11 +30,11 @@ from interplay.backbones.cogvideox.positions import rotary_tables
 from interplay.backbones.cogvideox.sampler import CogVideoXSampler
 from interplay.backbones.cogvideox.sites import joint_sites
 from interplay.backbones.lora import adapter_layers, adapter_settings, add_adapters
-from interplay.backbones.native import Native, read_native, write_native
+from interplay.backbones.native import Native, Sampling, read_native, stock_sampling, write_native
 from interplay.backbones.quiet import quiet
 from interplay.backbones.skeleton import skeleton_pipeline, stock_pipeline
 from interplay.backbones.storage import save_as_half
-from interplay.backbones.widen import with_beside
+from interplay.backbones.widen import with_beside, with_zeros_behind
 from interplay.core.errors import InputError
 from interplay.grid.token_grid import TokenGrid
 from interplay.records.caption import Tokenizer
@@ -50,6 +50,8 @@ if TYPE_CHECKING:
 
 # CogVideoX 1.5's configs name its largest grid; this is what the model cards and the stock pipeline run it at.
 _RELEASED_1_5 = (81, (768, 1360))
+# What the model cards of 1.0 and of 1.5 write their videos at.
+_FPS, _FPS_1_5 = 8.0, 16.0
 # What the released "ofs" embedding of CogVideoX 1.5 image-to-video is told (a constant of the stock pipeline).
 _OFS = 2.0
 
@@ -72,6 +74,7 @@ class CogVideoX(Backbone):
         self.text_encoder = pipeline.text_encoder
         self.vae = pipeline.vae
         self.native = native or self._configured_native
+        self.recommended = self._sampling
         self.objective = Objective("v", pipeline.scheduler.config.num_train_timesteps)
 
     @classmethod
@@ -91,6 +94,7 @@ class CogVideoX(Backbone):
     def _of(cls, pipeline: CogVideoXPipeline | CogVideoXImageToVideoPipeline, folder: Path) -> CogVideoX:
         backbone = cls(pipeline, str(folder))
         backbone.native = read_native(folder, backbone.native)
+        backbone.recommended = backbone._sampling
         return backbone
 
     @property
@@ -122,6 +126,11 @@ class CogVideoX(Backbone):
         return int(2 ** (len(self.vae.config.block_out_channels) - 1))
 
     @property
+    def _sampling(self) -> Sampling:
+        is_1_0 = self.transformer.config.patch_size_t is None
+        return self.native.sampling or stock_sampling(self.pipeline, _FPS if is_1_0 else _FPS_1_5)
+
+    @property
     def _first_latents(self) -> int:
         return int(self.transformer.config.patch_size_t or 1)
 
@@ -147,6 +156,15 @@ class CogVideoX(Backbone):
             patch=(self._first_latents, patch, patch),
             first_latents=self._first_latents,
         )
+
+    def check_decodes(self, grid: TokenGrid) -> None:
+        # The stock decoder takes latent frames in pairs, and the first one for a single picture only where one is over:
+        # of two latent frames it makes eight pictures, not five.
+        pair = 2 * grid.temporal_stride
+        if (grid.frames - 1) % pair:
+            cure = f"use {1 + pair * max(1, round((grid.frames - 1) / pair))}"
+            problem = f"{grid.frames} is not 1 + a multiple of {pair}, which is what the autoencoder decodes"
+            raise InputError(problem, where="number of frames", cure=cure)
 
     def sites(self) -> tuple[Site, ...]:
         return joint_sites(self.transformer.config.num_layers)
@@ -177,11 +195,22 @@ class CogVideoX(Backbone):
     def first_frame_condition(self, image: Float[Tensor, "b 3 y x"], grid: TokenGrid) -> Batch:
         if not self.sees_first_frame:
             return Batch.empty(len(image), self.device)
+        return Batch({"latents": self._picture_latents(image)})
+
+    @property
+    def picture_channels(self) -> int:
+        return self.latent_channels
+
+    @torch.no_grad()
+    def show_picture(self, image: Float[Tensor, "b 3 y x"], grid: TokenGrid) -> Float[Tensor, "b e f h w"]:
+        return with_zeros_behind(self._picture_latents(image), grid.latent_shape[0])
+
+    def _picture_latents(self, image: Float[Tensor, "b 3 y x"]) -> Float[Tensor, "b c 1 h w"]:
         latents = self.vae.encode(image.to(self.device, self.vae.dtype).unsqueeze(2)).latent_dist.mode()
         # Checkpoints of CogVideoX 1.5 divide where they should multiply; the VAE's config says which this is.
         factor = self.vae.config.scaling_factor
         latents = latents / factor if self.vae.config.invert_scale_latents else latents * factor
-        return Batch({"latents": latents.to(self.dtype)})
+        return latents.to(self.dtype)
 
     def fit_latent_scale(self, latents: Float[Tensor, "n c f h w"]) -> None:
         factor = self.vae.config.scaling_factor / float(np.std(latents.float().cpu().numpy()))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from interplay.backbones.cogvideox.adapter import CogVideoX
+from interplay.backbones.native import OF_THE_WORLD, Native
 from interplay.backbones.words import word_tokenizer
 from interplay.core.config import Config
 from interplay.core.seeds import derive_seed
@@ -134,4 +135,5 @@ def build(seed: int, config: TinyCogVideoX | None = None) -> CogVideoX:
             transformer=build_transformer(config),
             scheduler=build_scheduler(),
         )
-    return CogVideoX(pipeline, "tiny-cogvideox")
+    native = Native(config.num_frames, config.size_hw, config.text_length, OF_THE_WORLD)
+    return CogVideoX(pipeline, "tiny-cogvideox", native)

@@ -31,11 +31,11 @@ from interplay.backbones.hunyuan_video.prompts import HEADER_TOKENS, Template
 from interplay.backbones.hunyuan_video.sampler import even_levels
 from interplay.backbones.hunyuan_video.sites import joint_sites
 from interplay.backbones.lora import adapter_layers, adapter_settings, add_adapters
-from interplay.backbones.native import Native, read_native, write_native
+from interplay.backbones.native import Native, read_native, stock_sampling, write_native
 from interplay.backbones.quiet import quiet
 from interplay.backbones.skeleton import skeleton_pipeline, stock_pipeline
 from interplay.backbones.storage import save_as_half
-from interplay.backbones.widen import with_beside
+from interplay.backbones.widen import with_beside, with_zeros_behind
 from interplay.core.errors import InputError
 from interplay.grid.token_grid import TokenGrid
 from interplay.records.caption import Caption, Tokenizer, TokenSpans
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 # cut out.
 RELEASED = Native(num_frames=129, size_hw=(720, 1280), text_length=256 - HEADER_TOKENS)
 RELEASED_TEXT_TO_VIDEO = Native(num_frames=129, size_hw=(720, 1280), text_length=256)
+_FPS = 24.0  # of the released checkpoints (model cards)
 # A guidance scale is told as a timestep is, in thousandths.
 _GUIDANCE_UNIT = 1000.0
 
@@ -69,6 +70,7 @@ class HunyuanVideo(Backbone):
         self, pipeline: HunyuanVideoPipeline | HunyuanVideoImageToVideoPipeline, name: str, native: Native
     ) -> None:
         self.name, self.pipeline, self.native = name, pipeline, native
+        self.recommended = native.sampling or stock_sampling(pipeline, _FPS)
         self.transformer, self.text_encoder, self.vae = pipeline.transformer, pipeline.text_encoder, pipeline.vae
         self.sees_first_frame = self.text_sees_first_frame = _makes_videos_of_images(pipeline)
         self.conditioning = _conditioning(pipeline, name)
@@ -180,6 +182,14 @@ class HunyuanVideo(Backbone):
             return Batch.empty(len(image), self.device)
         latents = self.encode_video(image.unsqueeze(2))
         return Batch({"latents": latents, "pixels": self._prompts.pixels(image).to(self.device, self.dtype)})
+
+    @property
+    def picture_channels(self) -> int:
+        return self.latent_channels + self.conditioning.validity_channels
+
+    def show_picture(self, image: Float[Tensor, "b 3 y x"], grid: TokenGrid) -> Float[Tensor, "b e f h w"]:
+        shown = self.conditioning.shown(self.encode_video(image.unsqueeze(2)))
+        return with_zeros_behind(shown, grid.latent_shape[0])
 
     def fit_latent_scale(self, latents: Float[Tensor, "n c f h w"]) -> None:
         factor = self.vae.config.scaling_factor / float(latents.float().std())

@@ -5,7 +5,7 @@
 The condition is a batch with ``latents b c 1 h w``, for text-to-video one of nothing.
 
 Shape legend: ``b`` batch, ``c`` latent channels, ``i`` channels of the transformer's input, ``f h w`` latent frames,
-height, width.
+height, width, ``e`` channels that a picture is shown by.
 """
 
 from __future__ import annotations
@@ -31,10 +31,15 @@ class Conditioning(ABC):
 
     given_frames: int
     image_tokens_every: int
+    validity_channels = 0
 
     @abstractmethod
     def model_input(self, latents: Float[Tensor, "b c f h w"], first_frame: Batch) -> Float[Tensor, "b i f h w"]:
         """Noisy latents and the first frame's latent together."""
+
+    def shown(self, latents: Float[Tensor, "b c 1 h w"]) -> Float[Tensor, "b e 1 h w"]:
+        """The channels that a picture of these latents has in latent frame 0."""
+        return latents
 
     def started(self, noise: Float[Tensor, "b c f h w"], first_frame: Batch) -> Float[Tensor, "b c f h w"]:
         """What sampling starts from, of pure noise; given frames are not yet in place."""
@@ -78,10 +83,13 @@ class LatentConcat(Conditioning):
 
     given_frames = 0
     image_tokens_every = 2
+    validity_channels = 1
+
+    def shown(self, latents: Float[Tensor, "b c 1 h w"]) -> Float[Tensor, "b e 1 h w"]:
+        return torch.cat([latents, torch.ones_like(latents[:, :1])], dim=1)
 
     def model_input(self, latents: Float[Tensor, "b c f h w"], first_frame: Batch) -> Float[Tensor, "b i f h w"]:
-        first = first_frame["latents"]
-        known = torch.cat([first, torch.ones_like(first[:, :1])], dim=1).to(latents)
+        known = self.shown(first_frame["latents"]).to(latents)
         behind = known.new_zeros(*known.shape[:2], latents.shape[2] - 1, *known.shape[3:])
         return torch.cat([latents, torch.cat([known, behind], dim=2)], dim=1)
 

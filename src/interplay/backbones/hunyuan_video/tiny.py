@@ -17,7 +17,7 @@ from interplay.backbones.hunyuan_video.encoder import CLIP_TOKENS
 from interplay.backbones.hunyuan_video.plain import PlainTemplate
 from interplay.backbones.hunyuan_video.prompts import Template
 from interplay.backbones.hunyuan_video.words import IMAGE, caption_tokenizer, chat_tokenizer
-from interplay.backbones.native import Native
+from interplay.backbones.native import OF_THE_WORLD, Native
 from interplay.backbones.quiet import quiet
 from interplay.core.config import Config
 from interplay.core.seeds import derive_seed
@@ -206,7 +206,8 @@ def build(seed: int, config: TinyHunyuanVideo | None = None) -> HunyuanVideo:
             "tokenizer_2": caption,
         }
         pipeline = _pipeline(config, parts)
-    return HunyuanVideo(pipeline, "tiny-hunyuan-video", Native(config.num_frames, config.size_hw, config.text_length))
+    native = Native(config.num_frames, config.size_hw, config.text_length, OF_THE_WORLD)
+    return HunyuanVideo(pipeline, "tiny-hunyuan-video", native)
 
 
 def _pipeline(config: TinyHunyuanVideo, parts: dict[str, Any]) -> Any:

@@ -23,18 +23,23 @@ from interplay.backbones.base import Backbone, Objective, Sampler, Site, SiteKin
 from interplay.backbones.batch import Batch
 from interplay.backbones.euler import EulerSampler
 from interplay.backbones.flow import draw_shifted_timesteps, flow_noised, flow_target
-from interplay.backbones.hunyuan_video_15.first_frame import image_tokens, model_input, number_of_tokens
+from interplay.backbones.hunyuan_video_15.first_frame import (
+    image_tokens,
+    model_input,
+    number_of_tokens,
+    with_validity,
+)
 from interplay.backbones.hunyuan_video_15.layout import joint_layout
 from interplay.backbones.hunyuan_video_15.prompts import PROMPT_TOKENS, PromptEncoder, glyph_tokens
 from interplay.backbones.hunyuan_video_15.rehearsal import EveryTokenCounts
 from interplay.backbones.hunyuan_video_15.sampler import even_levels
 from interplay.backbones.hunyuan_video_15.sites import joint_sites
 from interplay.backbones.lora import adapter_layers, adapter_settings, add_adapters
-from interplay.backbones.native import Native, read_native, write_native
+from interplay.backbones.native import Native, read_native, stock_sampling, write_native
 from interplay.backbones.quiet import quiet
 from interplay.backbones.skeleton import skeleton_pipeline, stock_pipeline
 from interplay.backbones.storage import save_as_half
-from interplay.backbones.widen import with_beside
+from interplay.backbones.widen import with_beside, with_zeros_behind
 from interplay.core.errors import InputError
 from interplay.grid.token_grid import TokenGrid
 from interplay.records.caption import Caption, Tokenizer, TokenSpans
@@ -50,6 +55,7 @@ if TYPE_CHECKING:
 
 # The default of the stock pipelines' calls; heights and widths follow from the model's target size, see `_native_of`.
 _RELEASED_FRAMES = 121
+_FPS = 24.0  # of the released checkpoints (model cards)
 _RELEASED_ASPECT = (9, 16)
 _LORA_PREFIX = "transformer"
 
@@ -67,6 +73,8 @@ class HunyuanVideo15(Backbone):
     ) -> None:
         _check(pipeline, name)
         self.name, self.pipeline, self.native = name, pipeline, native
+        scale = float(pipeline.guider.guidance_scale)
+        self.recommended = native.sampling or stock_sampling(pipeline, _FPS, scale)
         self.transformer, self.text_encoder, self.vae = pipeline.transformer, pipeline.text_encoder, pipeline.vae
         # The stock autoencoder's attention mask fits one clip (diffusers 0.42), so clips go through it one by one.
         self.vae.use_slicing = True
@@ -169,6 +177,13 @@ class HunyuanVideo15(Backbone):
             return Batch.empty(len(image), self.device)
         tokens = image_tokens(self.pipeline.image_encoder, self.pipeline.feature_extractor, image)
         return Batch({"latents": self.encode_video(image.unsqueeze(2)), "image_tokens": tokens.to(self.dtype)})
+
+    @property
+    def picture_channels(self) -> int:
+        return self.latent_channels + 1
+
+    def show_picture(self, image: Float[Tensor, "b 3 y x"], grid: TokenGrid) -> Float[Tensor, "b e f h w"]:
+        return with_zeros_behind(with_validity(self.encode_video(image.unsqueeze(2))), grid.latent_shape[0])
 
     def fit_latent_scale(self, latents: Float[Tensor, "n c f h w"]) -> None:
         factor = self.vae.config.scaling_factor / float(latents.float().std())

@@ -3,7 +3,8 @@
 The channels beside the noise are there in text-to-video, too: zero, under a mask of zeros.
 
 Shape legend: ``b`` batch, ``c`` latent channels, ``f h w`` latent frames, height, width, ``k`` channels that the
-transformer reads, ``y x`` pixel height and width, ``i`` image tokens, ``e`` their width.
+transformer reads, ``y x`` pixel height and width, ``i`` image tokens, ``e`` their width, ``v`` channels that a picture
+is shown by.
 """
 
 from __future__ import annotations
@@ -28,10 +29,13 @@ def model_input(latents: Float[Tensor, "b c f h w"], first_frame: Batch) -> Floa
     shown = latents.new_zeros(batch, channels + 1, frames, height, width)
     first = first_frame.tensors.get("latents")
     if first is not None:
-        shown = torch.cat(
-            [torch.cat([first, torch.ones_like(first[:, :1])], dim=1).to(latents), shown[:, :, 1:]], dim=2
-        )
+        shown = torch.cat([with_validity(first).to(latents), shown[:, :, 1:]], dim=2)
     return torch.cat([latents, shown], dim=1)
+
+
+def with_validity(latents: Float[Tensor, "b c 1 h w"]) -> Float[Tensor, "b v 1 h w"]:
+    """A picture's latents, and behind them the mask that says that there is a picture."""
+    return torch.cat([latents, torch.ones_like(latents[:, :1])], dim=1)
 
 
 def image_tokens(

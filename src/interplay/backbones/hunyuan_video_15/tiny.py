@@ -14,7 +14,7 @@ import torch
 
 from interplay.backbones.hunyuan_video_15.adapter import HunyuanVideo15
 from interplay.backbones.hunyuan_video_15.words import chat_tokenizer
-from interplay.backbones.native import Native
+from interplay.backbones.native import OF_THE_WORLD, Native
 from interplay.backbones.quiet import quiet
 from interplay.core.config import Config
 from interplay.core.seeds import derive_seed
@@ -183,7 +183,8 @@ def build(seed: int, config: TinyHunyuanVideo15 | None = None) -> HunyuanVideo15
         }
         pipeline = _pipeline(config, parts)
     text_length = config.glyph_tokens + config.prompt_tokens
-    return HunyuanVideo15(pipeline, "tiny-hunyuan-video-15", Native(config.num_frames, config.size_hw, text_length))
+    native = Native(config.num_frames, config.size_hw, text_length, OF_THE_WORLD)
+    return HunyuanVideo15(pipeline, "tiny-hunyuan-video-15", native)
 
 
 def _system_message() -> str:

@@ -32,11 +32,11 @@ from interplay.backbones.ltx_video.layout import separate_layout
 from interplay.backbones.ltx_video.sampler import linear_quadratic_levels, shifted_levels, training_shift
 from interplay.backbones.ltx_video.sites import block_sites
 from interplay.backbones.ltx_video.tokens import coordinates, interpolation, packed, unpacked
-from interplay.backbones.native import Native, read_native, write_native
+from interplay.backbones.native import Native, read_native, stock_sampling, write_native
 from interplay.backbones.quiet import quiet
 from interplay.backbones.skeleton import skeleton_pipeline
 from interplay.backbones.storage import save_as_half
-from interplay.backbones.widen import with_beside
+from interplay.backbones.widen import with_beside, with_zeros_behind
 from interplay.core.errors import InputError
 from interplay.core.files import read_json
 from interplay.grid.token_grid import TokenGrid
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 
 # The defaults of the stock pipelines' calls.
 _RELEASED = Native(num_frames=161, size_hw=(512, 704), text_length=128)
+_FPS = 25.0  # of the stock calls, which positions in time are counted at
 _RELEASED_FROM_095 = Native(num_frames=161, size_hw=(512, 704), text_length=256)
 # What the autoencoders of 0.9.5 and later are made of.
 _LATER_BLOCK = "LTXVideo095DownBlock3D"
@@ -71,6 +72,7 @@ class LTXVideo(Backbone):
         self.name = name
         self.pipeline = pipeline
         self.native = native
+        self.recommended = native.sampling or stock_sampling(pipeline, _FPS)
         self.transformer = pipeline.transformer
         self.text_encoder = pipeline.text_encoder
         self.vae = pipeline.vae
@@ -163,6 +165,13 @@ class LTXVideo(Backbone):
 
     def first_frame_condition(self, image: Float[Tensor, "b 3 y x"], grid: TokenGrid) -> Batch:
         return Batch({"latents": self.encode_video(image.unsqueeze(2))})
+
+    @property
+    def picture_channels(self) -> int:
+        return self.latent_channels
+
+    def show_picture(self, image: Float[Tensor, "b 3 y x"], grid: TokenGrid) -> Float[Tensor, "b e f h w"]:
+        return with_zeros_behind(self.encode_video(image.unsqueeze(2)), grid.latent_shape[0])
 
     @torch.no_grad()
     def fit_latent_scale(self, latents: Float[Tensor, "n c f h w"]) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from interplay.backbones.ltx_video.adapter import LTXVideo
-from interplay.backbones.native import Native
+from interplay.backbones.native import OF_THE_WORLD, Native
 from interplay.backbones.words import word_tokenizer
 from interplay.core.config import Config
 from interplay.core.seeds import derive_seed
@@ -129,4 +129,5 @@ def build(seed: int, config: TinyLTXVideo | None = None) -> LTXVideo:
             transformer=build_transformer(config),
             scheduler=build_scheduler(),
         )
-    return LTXVideo(pipeline, "tiny-ltx-video", Native(config.num_frames, config.size_hw, config.text_length))
+    native = Native(config.num_frames, config.size_hw, config.text_length, OF_THE_WORLD)
+    return LTXVideo(pipeline, "tiny-ltx-video", native)

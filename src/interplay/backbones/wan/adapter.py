@@ -27,7 +27,7 @@ from interplay.backbones.base import Backbone, Objective, Sampler, Site, SiteKin
 from interplay.backbones.batch import Batch
 from interplay.backbones.flow import draw_shifted_timesteps, flow_noised, flow_target
 from interplay.backbones.lora import adapter_layers, adapter_settings, add_adapters
-from interplay.backbones.native import Native, read_native, write_native
+from interplay.backbones.native import Native, read_native, stock_sampling, write_native
 from interplay.backbones.quiet import quiet
 from interplay.backbones.skeleton import skeleton_pipeline
 from interplay.backbones.storage import save_as_half
@@ -50,6 +50,8 @@ if TYPE_CHECKING:
 # What the released checkpoints are run at (model cards and the stock pipeline's defaults).
 _RELEASED = Native(num_frames=81, size_hw=(480, 832), text_length=512)
 _RELEASED_IN_PLACE = Native(num_frames=121, size_hw=(704, 1280), text_length=512)
+# Frames per second of the released checkpoints (model cards), and of TI2V.
+_FPS, _FPS_IN_PLACE = 16.0, 24.0
 # One file per transformer, in their order; the first name is the one that stock loaders look for.
 _LORA_FILES = ("pytorch_lora_weights.safetensors", "pytorch_lora_weights_2.safetensors")
 
@@ -81,6 +83,8 @@ class Wan(Backbone):
         self.name = name
         self.pipeline = pipeline
         self.native = native
+        fps = _FPS_IN_PLACE if pipeline.config.expand_timesteps else _FPS
+        self.recommended = native.sampling or stock_sampling(pipeline, fps)
         self.transformer = pipeline.transformer
         self.text_encoder = pipeline.text_encoder
         self.vae = pipeline.vae
@@ -198,6 +202,16 @@ class Wan(Backbone):
             tokens = image_tokens(self.pipeline.image_encoder, self.pipeline.image_processor, image)
             condition["image_tokens"] = tokens.to(self.dtype)
         return Batch(condition)
+
+    @property
+    def picture_channels(self) -> int:
+        return self._first_frame.validity_channels + self.latent_channels
+
+    @torch.no_grad()
+    def show_picture(self, image: Float[Tensor, "b 3 y x"], grid: TokenGrid) -> Float[Tensor, "b e f h w"]:
+        video = self._first_frame.video(image, grid.frames)
+        latents = encode(self.vae, image.unsqueeze(2) if video is None else video)
+        return self._first_frame.shown(latents, grid.latent_shape[0])
 
     def fit_latent_scale(self, latents: Float[Tensor, "n c f h w"]) -> None:
         fit_scale(self.vae, latents)

@@ -1,7 +1,8 @@
 """The ways in which Wan is shown a first frame, or none.
 
 Shape legend: ``b`` batch, ``c`` latent channels, ``f h w`` latent frames, height, width, ``p y x`` pixel frames,
-height, width, ``k`` channels that the transformer reads, ``g`` latent frames of the condition, ``n`` video tokens.
+height, width, ``k`` channels that the transformer reads, ``e`` channels that a picture is shown by, ``g`` latent frames
+of the condition, ``n`` video tokens.
 """
 
 from __future__ import annotations
@@ -14,12 +15,18 @@ from torch import Tensor
 from torch.nn import functional
 
 from interplay.backbones.batch import Batch
+from interplay.backbones.widen import with_zeros_behind
 
 
 class FirstFrame(ABC):
     """How a first frame's ``latents`` (``b c g h w``) enter the transformer and leave the sampler."""
 
     given_frames: int
+    validity_channels = 0
+
+    def shown(self, latents: Float[Tensor, "b c g h w"], frames: int) -> Float[Tensor, "b e f h w"]:
+        """The channels that a picture of these latents (:meth:`video`) has in clips of so many latent frames."""
+        return with_zeros_behind(latents[:, :, :1], frames)
 
     @abstractmethod
     def channels(self, latent_channels: int) -> int:
@@ -51,20 +58,23 @@ class BesideTheNoise(FirstFrame):
     given_frames = 0
 
     def __init__(self, mask_channels: int) -> None:
-        self._mask_channels = mask_channels
+        self.validity_channels = mask_channels
+
+    def shown(self, latents: Float[Tensor, "b c g h w"], frames: int) -> Float[Tensor, "b e f h w"]:
+        batch, _, *shape = latents.shape
+        mask = latents.new_zeros(batch, self.validity_channels, *shape)
+        mask[:, :, 0] = 1.0
+        return torch.cat([mask, latents], dim=1)
 
     def channels(self, latent_channels: int) -> int:
-        return 2 * latent_channels + self._mask_channels
+        return 2 * latent_channels + self.validity_channels
 
     def video(self, image: Float[Tensor, "b 3 y x"], num_frames: int) -> Float[Tensor, "b 3 p y x"] | None:
         # Zero is mid-grey in [-1, 1].
         return functional.pad(image.unsqueeze(2), (0, 0, 0, 0, 0, num_frames - 1))
 
     def model_input(self, latents: Float[Tensor, "b c f h w"], condition: Batch) -> Float[Tensor, "b k f h w"]:
-        batch, _, *shape = latents.shape
-        mask = latents.new_zeros(batch, self._mask_channels, *shape)
-        mask[:, :, 0] = 1.0
-        return torch.cat([latents, mask, condition["latents"]], dim=1)
+        return torch.cat([latents, self.shown(condition["latents"], latents.shape[2])], dim=1)
 
     def model_timesteps(self, timesteps: Tensor, token_shape: tuple[int, int, int]) -> Tensor:
         return timesteps

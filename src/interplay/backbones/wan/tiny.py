@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from interplay.backbones.native import Native
+from interplay.backbones.native import OF_THE_WORLD, Native
 from interplay.backbones.wan.adapter import Wan, stock_pipeline_class
 from interplay.backbones.words import word_tokenizer
 from interplay.core.config import Config
@@ -122,4 +122,5 @@ def build(seed: int, config: TinyWan | None = None) -> Wan:
             transformer=build_transformer(config),
             scheduler=build_scheduler(),
         )
-    return Wan(pipeline, "tiny-wan", Native(config.num_frames, config.size_hw, config.text_length))
+    native = Native(config.num_frames, config.size_hw, config.text_length, OF_THE_WORLD)
+    return Wan(pipeline, "tiny-wan", native)

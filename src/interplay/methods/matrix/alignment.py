@@ -2,13 +2,14 @@
 
     l(X, Y) = b_bce * BCE(X, Y) + b_dice * (1 - softDice(X, Y)) + b_2 * ||X - Y||^2          (paper, section 5)
 
-All of them take the map as *logits* (what :class:`interplay.methods.matrix.score_head.ScoreHead` makes of a
-standardised map), the target as soft membership in 0..1, and ``valid``: the tokens in frames where the track is known.
-Tokens that are not valid (gaps of the track) count neither in a numerator nor in a denominator, and no gradient reaches
-them. A clip without a single valid token gets 0 from every term; whether a clip contributes at all is the caller's
-business (:mod:`interplay.methods.matrix.terms`), so "absent" and "perfect" are never confused.
+All of them take the map as *logits* (what a :class:`~interplay.methods.matrix.score_head.ScoreHead` or a
+:class:`~interplay.methods.matrix.decoder.MaskDecoder` makes of a standardised map), the target as soft membership in
+0..1, and ``valid``: the positions in frames where the track is known. Positions that are not valid (gaps of the track)
+count neither in a numerator nor in a denominator, and no gradient reaches them. A row without a single valid position
+gets 0 from every term; whether a clip contributes at all is the caller's business
+(:mod:`interplay.methods.matrix.terms`), so "absent" and "perfect" are never confused.
 
-Shape legend: ``b`` batch, ``n`` video tokens.
+Shape legend: ``b`` rows (clips, or maps of clips), ``n`` positions: video tokens, or pixel frames and latents.
 """
 
 from __future__ import annotations
@@ -48,8 +49,8 @@ def bce_term(
 
     Formula: mean_n -[w y log s(x) + (1 - y) log(1 - s(x))], s = sigmoid, w = ``positive_weight`` of the clip (1 if
     none). Edges: an empty mask is a legal target (the map should be low everywhere). Source: BCE of the paper's l;
-    w from the released code. Deviation: on the token grid and at latent rate, not on decoded full-rate frames; raw
-    logits, where the released decoder clamps to [-1, 1] and cannot fall below 0.313.
+    w from the released code. Deviation: raw logits, where the released decoder clamps to [-1, 1] and cannot fall below
+    0.313.
     """
     weight = None if positive_weight is None else positive_weight[:, None]
     loss = functional.binary_cross_entropy_with_logits(logits, target, reduction="none", pos_weight=weight)
@@ -85,10 +86,11 @@ def l2_term(
 
 
 def positive_weight(target: Float[Tensor, "b n"], valid: Bool[Tensor, "b n"], cap: float) -> Float[Tensor, " b"]:
-    """Weight of mask tokens against background tokens: min(negatives / positives, cap).
+    """Weight of mask positions against background: min(negatives / positives, cap).
 
-    Edges: an empty mask gives the cap, a full one 0. Source: the released code. Deviation: per instance, where the
-    released code counts all ids of the clip together, so a small instance is not diluted by a large one.
+    Edges: an empty mask gives the cap, a full one 0. Source: the released code. The released code counts all ids of a
+    clip together (``positive_weight_over: clip``: give their targets as one row); per instance, a small one is not
+    diluted by a large one.
     """
     positives = (target * valid).sum(dim=1)
     negatives = ((1 - target) * valid).sum(dim=1)
@@ -96,14 +98,16 @@ def positive_weight(target: Float[Tensor, "b n"], valid: Bool[Tensor, "b n"], ca
 
 
 def alignment_loss(
-    logits: Float[Tensor, "b n"], target: Float[Tensor, "b n"], valid: Bool[Tensor, "b n"], config: MatrixConfig
+    logits: Float[Tensor, "b n"],
+    target: Float[Tensor, "b n"],
+    valid: Bool[Tensor, "b n"],
+    config: MatrixConfig,
+    positive_weight: Float[Tensor, " b"] | None = None,
 ) -> Float[Tensor, " b"]:
     """l(X, Y) of the module's head with the config's weights; a term of weight 0 is not computed."""
-    cap = config.positive_weight_cap
     loss = torch.zeros_like(target[:, 0])
     if config.bce:
-        weight = None if cap is None else positive_weight(target, valid, cap)
-        loss = loss + config.bce * bce_term(logits, target, valid, weight)
+        loss = loss + config.bce * bce_term(logits, target, valid, positive_weight)
     if config.dice:
         loss = loss + config.dice * soft_dice_term(logits, target, valid)
     if config.l2:

@@ -6,15 +6,17 @@ authors' published training code (commit 4ee8698), which differs from the paper 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
 from interplay.core.config import Config
-from interplay.grid.pooling import PoolRule
+from interplay.grid.pooling import PoolRule, Rate
 
 Role = Literal["subject", "object", "verb"]
 Kind = Literal["sga", "spa"]
+Supervision = Literal["full_rate", "latent"]
 
 # What the released code does differently; everything else it shares with the paper or the paper does not say.
 _RELEASED: dict[str, Any] = {
@@ -23,14 +25,47 @@ _RELEASED: dict[str, Any] = {
     "dice": 0.0,  # released: binary cross-entropy alone; L2 is commented out, there is no Dice
     "l2": 0.0,
     "positive_weight_cap": 10.0,  # released: pos_weight = min(negatives / positives, 10)
+    "positive_weight_over": "clip",  # released: counted over all ids jointly
     "pool": "nearest",  # released: nearest resize of the masks
+    "layer_reduction": "mean",  # released: maps are averaged over layers
+    "decoders": "shared",  # released: one SegHead for both kinds of term
+    "timestep_weight": "bell",  # released: all losses times the weight of the timestep
 }
 
 
+@dataclass(frozen=True)
+class Pooling:
+    """How tracks become targets: by which rule, and at which rate."""
+
+    rule: PoolRule
+    rate: Rate = "latent"
+
+
 class MatrixConfig(Config):
-    """What to align, where, and how strongly. ``variant: released`` changes the defaults, never a value that is set."""
+    """What to align, where, and how strongly. ``variant: released`` changes the defaults, never a value that is set.
+
+    Without roles nothing is aligned and only the conditioning is left, which is the baseline that alignment is compared
+    with.
+    """
 
     variant: Literal["paper", "released"] = "paper"
+
+    instance_map: bool = Field(
+        True, description="show the first frame's instance map through widened input channels (paper 5 and D.1)"
+    )
+    map_dropout: float = Field(
+        0.0, ge=0, lt=1, description="share of clips whose map is not shown; ours, for generating without a map"
+    )
+    binding: Literal["words", "markers"] = Field(
+        "words",
+        description="text tokens of an instance: its words (paper 4, T_sub and T_obj) or its <idN> marker token",
+    )
+    markers: int = Field(5, ge=1, description="with binding markers: how many <idN> tokens there are (both: 5)")
+    marker_embeddings: Literal["spare", "trained"] = Field(
+        "spare",
+        description="rows of the marker tokens: as they lie in the embedding table, untrained (released), or trained",
+    )
+
     v2t_layers: tuple[int, ...] = Field(
         (),
         description="layers of SGA; empty = none chosen yet (paper D: 7, 11 for CogVideoX-5B-I2V; analysis finds them)",
@@ -38,22 +73,43 @@ class MatrixConfig(Config):
     v2v_layers: tuple[int, ...] = Field(
         (), description="layers of SPA; empty = none chosen yet (paper D: 12 for CogVideoX-5B-I2V; analysis finds them)"
     )
-    binding: Literal["words", "markers"] = Field(
-        "words",
-        description="text tokens of an instance: its words (paper 4, T_sub and T_obj) or its <idN> marker token",
+    sga_direction: Literal["v2t", "t2v"] = Field(
+        "v2t", description="whose queries SGA reads: the video's (paper), or the words' (paper, Table 1 row V: worse)"
     )
     sga_roles: tuple[Role, ...] = Field(("subject", "object", "verb"), description="paper eq. of L_SGA: sub, obj, verb")
     spa_roles: tuple[Role, ...] = Field(("subject", "object"), description="paper eq. of L_SPA: sub, obj, no verb")
+    head_reduction: Literal["mean", "each"] = Field(
+        "mean", description="one map of all heads (paper D.1; released: their sum), or each head aligned by itself"
+    )
+    layer_reduction: Literal["each", "mean"] = Field(
+        "each",
+        description="each layer's map aligned by itself (ours, the paper does not say), or their mean (released)",
+    )
+
+    supervision: Supervision = Field(
+        "full_rate",
+        description="decoded to all frames and compared there (paper 5), or on the token grid (ours)",
+    )
+    decoders: Literal["two", "shared"] = Field(
+        "two", description="one decoder for grounding and one for propagation (paper D.1), or one for both (released)"
+    )
+    decoder_width: int = Field(8, ge=1, description="channels of the decoder; ours (released: 96 at the narrowest)")
+    decoder_depth: int = Field(1, ge=0, description="residual blocks of the decoder; ours (released: a VAE's decoder)")
+    pool: PoolRule = Field("area", description="how masks become targets; ours (the paper does not say)")
+
     bce: float = Field(1.0, ge=0, description="b_bce; not published, ours")
     dice: float = Field(1.0, ge=0, description="b_dice; not published, ours")
     l2: float = Field(1.0, ge=0, description="b_2; not published, ours")
     positive_weight_cap: float | None = Field(
-        None, gt=0, description="cap of the weight of mask tokens in the cross-entropy; none = 1 (paper: plain BCE)"
+        None, gt=0, description="cap of the weight of mask pixels in the cross-entropy; none = 1 (paper: plain BCE)"
+    )
+    positive_weight_over: Literal["instance", "clip"] = Field(
+        "instance", description="whether that weight is each instance's own (ours) or one for a clip's (released)"
     )
     lambda_sga: float = Field(0.01, ge=0, description="weight of L_SGA; released code (the paper does not say)")
     lambda_spa: float = Field(0.005, ge=0, description="weight of L_SPA; released code (the paper does not say)")
-    pool: PoolRule = Field(
-        "area", description="how masks pool onto tokens; ours, because targets are at latent rate here"
+    timestep_weight: Literal["none", "bell"] = Field(
+        "none", description="weight of the whole loss by timestep: 1, or a bell around the middle (released)"
     )
 
     @model_validator(mode="before")
@@ -62,6 +118,21 @@ class MatrixConfig(Config):
         if isinstance(data, dict) and data.get("variant") == "released":
             return {**_RELEASED, **data}
         return data
+
+    @property
+    def pooling(self) -> Pooling:
+        """How this config's targets are made."""
+        return Pooling(self.pool, "full" if self.supervision == "full_rate" else "latent")
+
+    @property
+    def needs_v2t(self) -> bool:
+        """Whether layers for SGA must be chosen."""
+        return bool(self.sga_roles)
+
+    @property
+    def needs_v2v(self) -> bool:
+        """Whether layers for SPA must be chosen."""
+        return bool(self.spa_roles)
 
     def terms(self) -> tuple[tuple[str, Kind, Role], ...]:
         """Every loss term: its name (``sga_subject``, ...), its kind and its role."""

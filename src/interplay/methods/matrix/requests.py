@@ -3,21 +3,23 @@
 Entities are a list per clip, not slots with fixed numbers: a term takes as many requests as the clip with most
 entities of that role has, and the other clips take part in the surplus ones with empty regions.
 
-Shape legend: ``b`` batch, ``n`` video tokens, ``f h w`` token frames, height, width.
+Shape legend: ``b`` batch, ``n`` video tokens, ``o`` positions of a target (tokens, or pixel frames and latents),
+``f h w`` token frames, height, width.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from interplay.attention import Region, Scores
-from interplay.backbones.base import Backbone, SiteKind
+from interplay.backbones.base import Backbone, Site, SiteKind
 from interplay.core.errors import InputError
+from interplay.methods.matrix.alignment import positive_weight
 from interplay.methods.matrix.config import Kind, MatrixConfig
 from interplay.methods.matrix.targets import ClipTargets, Entity
 
@@ -31,11 +33,22 @@ class MatrixSites:
 
     @classmethod
     def of(cls, backbone: Backbone, config: MatrixConfig) -> MatrixSites:
-        """The sites of the config's layers: joint or cross for v2t, joint or self for v2v."""
+        """The sites of the config's layers: joint or cross for v2t, joint or self for v2v; none where none is needed.
+
+        Where a model's text is no query (cross-attention alone), t2v is an ``InputError``.
+        """
+        if config.needs_v2t and config.sga_direction == "t2v" and all(s.kind != "joint" for s in backbone.sites()):
+            cure = "choose v2t, or a model with joint attention"
+            raise InputError("the words of this model query nothing", where="matrix.sga_direction", cure=cure)
+        kinds: tuple[SiteKind, ...] = ("joint",) if config.sga_direction == "t2v" else ("joint", "cross")
         return cls(
-            v2t=_addresses(backbone, config.v2t_layers, ("joint", "cross"), "v2t_layers"),
-            v2v=_addresses(backbone, config.v2v_layers, ("joint", "self"), "v2v_layers"),
+            v2t=addresses_of(backbone, config.v2t_layers, kinds, "v2t_layers") if config.needs_v2t else (),
+            v2v=addresses_of(backbone, config.v2v_layers, ("joint", "self"), "v2v_layers") if config.needs_v2v else (),
         )
+
+    def lora_sites(self, backbone: Backbone) -> list[Site]:
+        """The sites themselves, which are those that both the paper and the released code adapt."""
+        return [site for site in backbone.sites() if site.address in {*self.v2t, *self.v2v}]
 
     def of_kind(self, kind: Kind) -> tuple[str, ...]:
         """v2t for grounding, v2v for propagation."""
@@ -44,14 +57,20 @@ class MatrixSites:
 
 @dataclass(frozen=True)
 class Slot:
-    """One request of a term: at most one entity of each clip, its target, and which clips have one at all."""
+    """One request of a term: at most one entity of each clip, its target, and which clips have one at all.
+
+    ``seen`` are the tokens in whose frames the track is known, ``valid`` the positions of the target that are, and
+    ``weight`` is that of the target's positives (:func:`.positive_weight`), ``None`` for 1.
+    """
 
     request: Scores
     term: str
     kind: Kind
-    target: Float[Tensor, "b n"]
-    valid: Bool[Tensor, "b n"]
+    seen: Bool[Tensor, "b n"]
+    target: Float[Tensor, "b o"]
+    valid: Bool[Tensor, "b o"]
     present: Bool[Tensor, " b"]
+    weight: Float[Tensor, " b"] | None = None
 
 
 @dataclass(frozen=True)
@@ -69,6 +88,7 @@ class MatrixBatch:
     """What to observe for a batch (``requests``), what to compare it with (``slots``), and what is ``missing``."""
 
     size: int
+    token_shape: tuple[int, int, int]
     slots: tuple[Slot, ...]
     missing: tuple[Missing, ...]
 
@@ -92,8 +112,15 @@ def build_batch(
         usable = [[e for e in clip.entities if e.role == role and not _unusable(e, kind)] for clip in clips]
         for index in range(max(map(len, usable), default=0)):
             column = [entities[index] if index < len(entities) else None for entities in usable]
-            slots.append(_slot(f"{term}.{index}", term, kind, column, sites.of_kind(kind), text_length, device))
-    return MatrixBatch(len(clips), tuple(slots), tuple(one for clip in clips for one in missing_in(config, clip)))
+            request = _request(config, f"{term}.{index}", kind, column, sites.of_kind(kind), text_length, device)
+            slots.append(_slot(term, kind, column, request, device))
+    shapes = [entity.track.shape for clip in clips for entity in clip.entities]
+    return MatrixBatch(
+        size=len(clips),
+        token_shape=(shapes[0][0], shapes[0][1], shapes[0][2]) if shapes else (0, 0, 0),
+        slots=tuple(_weighted(config, slots)),
+        missing=tuple(one for clip in clips for one in missing_in(config, clip)),
+    )
 
 
 def missing_in(config: MatrixConfig, clip: ClipTargets) -> Iterator[Missing]:
@@ -128,38 +155,65 @@ def _unusable(entity: Entity, kind: Kind) -> str:
     return ""
 
 
-def _slot(
+def _request(
+    config: MatrixConfig,
     name: str,
-    term: str,
     kind: Kind,
     column: Sequence[Entity | None],
     sites: tuple[str, ...],
     text_length: int,
     device: torch.device | str,
-) -> Slot:
-    shape = next(entity.track.shape for entity in column if entity is not None)
-    track = torch.stack([torch.zeros(shape) if e is None else e.track for e in column]).to(device)
-    frames = torch.stack([torch.zeros(shape[0], dtype=torch.bool) if e is None else e.known for e in column])
-    if kind == "sga":
-        tokens = [() if e is None else e.tokens for e in column]
-        request = Scores(name, sites, keys=Region.text(tokens, text_length, device))
-    else:
-        request = Scores(name, sites, queries=Region.first_frame(track))
+) -> Scores:
+    if kind == "spa":
+        shape = next(entity.track.shape for entity in column if entity is not None)
+        tracks = [torch.zeros(shape) if entity is None else entity.track for entity in column]
+        return Scores(name, sites, queries=Region.first_frame(torch.stack(tracks).to(device)))
+    words = Region.text([() if entity is None else entity.tokens for entity in column], text_length, device)
+    if config.sga_direction == "t2v":
+        return Scores(name, sites, queries=words)
+    return Scores(name, sites, keys=words)
+
+
+def _slot(term: str, kind: Kind, column: Sequence[Entity | None], request: Scores, device: torch.device | str) -> Slot:
+    one = next(entity for entity in column if entity is not None)
+    nothing = torch.zeros_like(one.target[0]), torch.zeros_like(one.target[1])
+    targets = [nothing if entity is None else entity.target for entity in column]
+    unseen = torch.zeros_like(one.known)
+    frames = torch.stack([unseen if entity is None else entity.known for entity in column])
     return Slot(
         request=request,
         term=term,
         kind=kind,
-        target=track.flatten(1),
-        valid=frames.to(device)[:, :, None, None].expand(track.shape).flatten(1),
-        present=torch.tensor([e is not None for e in column], device=device),
+        seen=frames.repeat_interleave(one.track[0].numel(), dim=1).to(device),
+        target=torch.stack([masks for masks, _ in targets]).to(device),
+        valid=torch.stack([known for _, known in targets]).to(device),
+        present=torch.tensor([entity is not None for entity in column], device=device),
     )
 
 
-def _addresses(backbone: Backbone, layers: Sequence[int], kinds: Sequence[SiteKind], field: str) -> tuple[str, ...]:
+def _weighted(config: MatrixConfig, slots: Sequence[Slot]) -> list[Slot]:
+    """The slots with the weight of their positives: their own, or one for all slots of a kind in a clip."""
+    cap = config.positive_weight_cap
+    if cap is None:
+        return list(slots)
+    if config.positive_weight_over == "instance":
+        return [replace(slot, weight=positive_weight(slot.target, slot.valid, cap)) for slot in slots]
+    of_kind = {}
+    for kind in {slot.kind for slot in slots}:
+        same = [slot for slot in slots if slot.kind == kind]
+        targets, valid = torch.cat([s.target for s in same], dim=1), torch.cat([s.valid for s in same], dim=1)
+        of_kind[kind] = positive_weight(targets, valid, cap)
+    return [replace(slot, weight=of_kind[slot.kind]) for slot in slots]
+
+
+def addresses_of(
+    backbone: Backbone, layers: Sequence[int], kinds: Sequence[SiteKind], field: str, *, room: str = "matrix"
+) -> tuple[str, ...]:
+    """The sites of these layers that are of one of these kinds; an ``InputError`` about ``<room>.<field>``."""
     by_layer = {site.layer: site.address for site in backbone.sites() if site.kind in kinds}
     unknown = [layer for layer in layers if layer not in by_layer]
     if unknown or not layers:
         problem = f"layer {unknown[0]} does not exist" if unknown else "no layer is chosen"
         cure = f"choose among 0 to {max(by_layer)}, or run the analysis, which chooses them"
-        raise InputError(problem, where=f"matrix.{field}", cure=cure)
+        raise InputError(problem, where=f"{room}.{field}", cure=cure)
     return tuple(by_layer[layer] for layer in layers)

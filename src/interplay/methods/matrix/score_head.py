@@ -1,9 +1,9 @@
 """The smallest possible decoder: one scale and one bias per site turn a standardised map into mask logits.
 
-It stands where the paper has a learnt decoder to the pixel grid (73 M parameters in the released code) and, like it, is
-used in training only. Why this form: docs/decisions/0002-latent-rate-alignment.md.
+Alone it serves alignment at latent rate; :mod:`.decoder` puts a learnt upsampler on top. Why this form:
+docs/decisions/0002-latent-rate-alignment.md.
 
-Shape legend: ``b`` batch, ``n`` video tokens, ``s`` sites.
+Shape legend: ``l`` sites, ``r`` maps of one site, ``n`` video tokens.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ class ScoreHead(nn.Module):
 
     def __init__(self, sites: Sequence[str]) -> None:
         super().__init__()
-        self.sites = tuple(sites)
+        self.sites = tuple(dict.fromkeys(sites))
         self.log_scale = nn.Parameter(torch.zeros(len(self.sites)))
         self.bias = nn.Parameter(torch.full((len(self.sites),), _INITIAL_BIAS))
 
-    def forward(self, address: str, standardised: Float[Tensor, "b n"]) -> Float[Tensor, "b n"]:
-        """Mask logits of a map that was seen at this site."""
-        site = self.sites.index(address)
-        return self.log_scale[site].exp() * standardised + self.bias[site]
+    def forward(self, addresses: Sequence[str], standardised: Float[Tensor, "l r n"]) -> Float[Tensor, "l r n"]:
+        """Mask logits of maps that were seen at these sites."""
+        rows = [self.sites.index(address) for address in addresses]
+        return self.log_scale[rows].exp()[:, None, None] * standardised + self.bias[rows][:, None, None]

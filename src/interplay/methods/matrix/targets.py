@@ -4,13 +4,17 @@ A clip's targets do not change while it is trained on, so a training stage build
 the second is dear and may come from a cache: :func:`cast_of` says which instances make up each entity, and
 :func:`pool_cast` brings their tracks onto the token grid.
 
-Shape legend: ``e`` entities, ``f h w`` token frames, height, width.
+A target at full rate has every pixel frame of the clip, and the height and width of its latents: what the decoder
+(:mod:`.decoder`) makes of a map of tokens. (The paper says pixels; the released code has latents, 1/8 of them a side.)
+
+Shape legend: ``e`` entities, ``f h w`` token frames, height, width, ``p y x`` pixel frames, latent height, width, ``n``
+any positions of a target.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 
 import numpy as np
@@ -18,9 +22,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from interplay.grid.pooling import PoolRule, pool_known, pool_tracks
+from interplay.grid.pooling import Rate, pool_known, pool_tracks
 from interplay.grid.token_grid import TokenGrid
-from interplay.methods.matrix.config import MatrixConfig, Role
+from interplay.methods.matrix.config import MatrixConfig, Pooling, Role
 from interplay.records.caption import Caption, marked_text, parse_caption
 from interplay.records.check import roles_of
 from interplay.records.clip import Clip, Interaction
@@ -32,7 +36,8 @@ from interplay.records.masks import MaskTrack
 class Entity:
     """One subject, object or verb: ``key`` is its instance id or verb label; ``tokens`` may be empty (not in the text).
 
-    The track of a verb is the union of the instances that take part in it, known only where all of them are.
+    The track of a verb is the union of the instances that take part in it, known only where all of them are. ``full``
+    and ``full_known`` are the same at full rate, where that is what maps are compared with.
     """
 
     role: Role
@@ -40,6 +45,16 @@ class Entity:
     tokens: tuple[int, ...]
     track: Float[Tensor, "f h w"]
     known: Bool[Tensor, " f"]
+    full: Float[Tensor, "p y x"] | None = None
+    full_known: Bool[Tensor, " p"] | None = None
+
+    @property
+    def target(self) -> tuple[Float[Tensor, " n"], Bool[Tensor, " n"]]:
+        """What the entity's maps are compared with, and where it is known, position by position."""
+        masks, known = self.track, self.known
+        if self.full is not None and self.full_known is not None:
+            masks, known = self.full, self.full_known
+        return masks.flatten(), known[:, None, None].expand(masks.shape).flatten()
 
 
 @dataclass(frozen=True)
@@ -65,6 +80,25 @@ class Cast:
 
 
 @dataclass(frozen=True)
+class Pooled:
+    """The tracks of a cast on the token grid, and the token frames in which each is known; the same at full rate."""
+
+    tracks: Float[Tensor, "e f h w"]
+    known: Bool[Tensor, "e f"]
+    full: Float[Tensor, "e p y x"] | None = None
+    full_known: Bool[Tensor, "e p"] | None = None
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The tensors by name, for a file."""
+        return {name: tensor for name, tensor in vars(self).items() if tensor is not None}
+
+    @classmethod
+    def of(cls, tensors: Mapping[str, Tensor]) -> Pooled:
+        """The inverse of :meth:`tensors`."""
+        return cls(**tensors)
+
+
+@dataclass(frozen=True)
 class ClipTargets:
     """The entities of one clip on the token grid; ``trackless`` and ``unused`` as in :class:`Cast`."""
 
@@ -79,13 +113,13 @@ def caption_of(clip: Clip, config: MatrixConfig) -> Caption:
     return parse_caption(clip.caption) if config.binding == "words" else marked_text(clip.caption)
 
 
-def clip_targets(clip: Clip, *, tokens: Mapping[str, Sequence[int]], grid: TokenGrid, pool: PoolRule) -> ClipTargets:
+def clip_targets(clip: Clip, *, tokens: Mapping[str, Sequence[int]], grid: TokenGrid, pooling: Pooling) -> ClipTargets:
     """The targets of a clip; ``tokens`` are the text positions of its labels (``token_spans(...).tokens``).
 
     Subjects and objects are those of the clip's interactions, each id once per role; a recipient is one more object.
     """
     cast = cast_of(clip)
-    return targets_of(clip.clip_id, cast, tokens, *pool_cast(clip, cast, grid, pool))
+    return targets_of(clip.clip_id, cast, tokens, pool_cast(clip, cast, grid, pooling))
 
 
 def cast_of(clip: Clip) -> Cast:
@@ -104,37 +138,55 @@ def pool_cast(
     clip: Clip,
     cast: Cast,
     grid: TokenGrid,
-    pool: PoolRule,
+    pooling: Pooling,
     *,
     frames: Sequence[int] | None = None,
     fit: Transform | None = None,
-) -> tuple[Float[Tensor, "e f h w"], Bool[Tensor, "e f"]]:
-    """The tracks of the cast on the grid, and the token frames in which each is known.
+) -> Pooled:
+    """The tracks of the cast on the grid.
 
     ``frames`` and ``fit`` are what was done to the video: the source frames that were taken, and the transform to the
     grid's pixel size.
     """
-    if not cast.parts:
-        return torch.zeros(0, *grid.token_shape), torch.zeros(0, grid.token_shape[0], dtype=torch.bool)
     unions = [reduce(MaskTrack.union, [clip.tracks[name] for name in part.instances]) for part in cast.parts]
     tracks = unions if frames is None else [union.select(frames) for union in unions]
-    known = torch.from_numpy(np.stack([track.known() for track in tracks]))
-    return pool_tracks(tracks, grid, rule=pool, rate="latent", fit=fit), pool_known(known, grid)
+    known = torch.from_numpy(np.array([track.known() for track in tracks], dtype=bool).reshape(-1, grid.frames))
+    at_tokens = Pooled(_pooled(tracks, grid, pooling, "latent", fit), pool_known(known, grid))
+    if pooling.rate == "latent":
+        return at_tokens
+    latents = replace(grid, patch=(grid.patch[0], 1, 1))
+    return replace(at_tokens, full=_pooled(tracks, latents, pooling, "full", fit), full_known=known)
 
 
 def targets_of(
     clip_id: str,
     cast: Cast,
     tokens: Mapping[str, Sequence[int]],
-    tracks: Float[Tensor, "e f h w"],
-    known: Bool[Tensor, "e f"],
+    pooled: Pooled,
 ) -> ClipTargets:
     """The targets of a clip from its cast and what :func:`pool_cast` made of it."""
     entities = tuple(
-        Entity(part.role, part.key, tuple(tokens.get(part.key, ())), track, frames)
-        for part, track, frames in zip(cast.parts, tracks, known, strict=True)
+        Entity(
+            part.role,
+            part.key,
+            tuple(tokens.get(part.key, ())),
+            pooled.tracks[row],
+            pooled.known[row],
+            None if pooled.full is None else pooled.full[row],
+            None if pooled.full_known is None else pooled.full_known[row],
+        )
+        for row, part in enumerate(cast.parts)
     )
     return ClipTargets(clip_id, entities, cast.trackless, cast.unused)
+
+
+def _pooled(
+    tracks: Sequence[MaskTrack], grid: TokenGrid, pooling: Pooling, rate: Rate, fit: Transform | None
+) -> Float[Tensor, "e _ _ _"]:
+    if not tracks:
+        frames = grid.frames if rate == "full" else grid.token_shape[0]
+        return torch.zeros(0, frames, *grid.token_shape[1:])
+    return pool_tracks(tracks, grid, rule=pooling.rule, rate=rate, fit=fit)
 
 
 def _members(interactions: Iterable[Interaction], verb_labels: Sequence[str]) -> dict[tuple[Role, str], list[str]]:

@@ -4,16 +4,19 @@
     L_SPA = sum over e in {sub, obj} of l(D(A_e^v2v), M_e)
     L     = L_DM + lambda_SGA * L_SGA + lambda_SPA * L_SPA                                     (paper, section 5)
 
-Deviations: D is a :class:`ScoreHead` on the standardised map and M_e is pooled onto the token grid at latent rate; with
-several entities of a role in one clip (two objects) the term is their mean; with several layers it is the mean of the
-layers' losses, so that each layer is aligned by itself (the released code averages the maps).
+A_e is the map of scores before the softmax, standardised; heads are averaged before the loss (paper D.1) unless each is
+aligned by itself. D is a :class:`.MaskDecoder` to the full frame rate or, at latent rate, a :class:`.ScoreHead`.
+Deviations: with several entities of a role in one clip (two objects) the term is their mean; with several layers it is
+the mean of the layers' losses, so that each layer is aligned by itself, unless ``layer_reduction: mean`` averages the
+maps, as the released code does.
 
-Shape legend: ``b`` batch, ``h`` heads, ``n`` video tokens.
+Shape legend: ``b`` batch, ``h`` heads, ``n`` video tokens, ``o`` positions of a target, ``l`` sites (1 where maps are
+averaged over them), ``s`` slots, ``r`` maps of one site (slots, clips and, where each is aligned, heads).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -21,10 +24,15 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from interplay.attention import Observations
+from interplay.backbones.base import Backbone
 from interplay.methods.matrix.alignment import alignment_loss, standardise
 from interplay.methods.matrix.config import Kind, MatrixConfig
+from interplay.methods.matrix.decoder import MaskDecoder, Upsampling
 from interplay.methods.matrix.requests import MatrixBatch, MatrixSites, Slot
 from interplay.methods.matrix.score_head import ScoreHead
+
+# The address under which maps that were averaged over layers are decoded.
+_MEAN = "mean"
 
 
 @dataclass(frozen=True)
@@ -37,43 +45,109 @@ class Term:
 
 
 class MatrixHeads(nn.Module):
-    """The two heads of the paper (D.1), grounding and propagation; trained with the adapter and then dropped."""
+    """The decoders of grounding and propagation (one module for both where shared); trained and then dropped."""
 
-    def __init__(self, sites: MatrixSites) -> None:
+    def __init__(self, config: MatrixConfig, sites: MatrixSites, upsampling: Upsampling) -> None:
         super().__init__()
-        self.sga = ScoreHead(sites.v2t)
-        self.spa = ScoreHead(sites.v2v)
+        self.config = config
+        addresses = {kind: _addresses(config, sites.of_kind(kind)) for kind in _KINDS}
+        if config.decoders == "shared":
+            one = _decoder(config, [address for kind in _KINDS for address in addresses[kind]], upsampling)
+            self.sga, self.spa = one, one
+        else:
+            self.sga, self.spa = (_decoder(config, addresses[kind], upsampling) for kind in _KINDS)
 
-    def of_kind(self, kind: Kind) -> ScoreHead:
-        """The head of this kind of term."""
+    @classmethod
+    def of(cls, backbone: Backbone, config: MatrixConfig, sites: MatrixSites) -> MatrixHeads:
+        """The decoders for a backbone, where its weights are."""
+        grid = backbone.grid(backbone.native_frames, backbone.native_size_hw)
+        return cls(config, sites, Upsampling.of(grid)).to(backbone.device)
+
+    def of_kind(self, kind: Kind) -> MaskDecoder | ScoreHead:
+        """The decoder of this kind of term."""
         return self.sga if kind == "sga" else self.spa
+
+    def decode(
+        self,
+        kind: Kind,
+        addresses: Sequence[str],
+        standardised: Float[Tensor, "l r n"],
+        token_shape: tuple[int, int, int],
+    ) -> Float[Tensor, "l r o"]:
+        """D(A) of this kind's maps."""
+        decoder = self.of_kind(kind)
+        if isinstance(decoder, MaskDecoder):
+            return decoder(addresses, standardised, token_shape)  # type: ignore[no-any-return]
+        return decoder(addresses, standardised)  # type: ignore[no-any-return]
+
+
+_KINDS: tuple[Kind, Kind] = ("sga", "spa")
 
 
 def losses(config: MatrixConfig, heads: MatrixHeads, seen: Observations, batch: MatrixBatch) -> dict[str, Term]:
     """Every term of the config, unreduced; a term that no clip of the batch can contribute to is zeros."""
-    device = heads.sga.bias.device
+    values = {}
+    for kind in _KINDS:
+        slots = [slot for slot in batch.slots if slot.kind == kind]
+        if slots:
+            # A clip without an entity in a slot has no valid position there, and its loss is 0.
+            rows = slot_losses(config, heads, kind, slots, [seen[slot.request.name] for slot in slots], batch)
+            values.update({slot.request.name: row for slot, row in zip(slots, rows, strict=True)})
+    device = next(heads.parameters()).device
     terms: dict[str, Term] = {}
     for name, kind, _ in config.terms():
         total, count = torch.zeros(batch.size, device=device), torch.zeros(batch.size, device=device)
         for slot in (slot for slot in batch.slots if slot.term == name):
-            # A clip without an entity in this slot has no valid token, and its loss is 0.
-            loss = slot_loss(config, heads.of_kind(kind), seen[slot.request.name], slot)
-            total, count = total + loss, count + slot.present
+            total, count = total + values[slot.request.name], count + slot.present
         terms[name] = Term(kind, total / count.clamp(min=1), count > 0)
     return terms
 
 
-def slot_loss(
-    config: MatrixConfig, head: ScoreHead, scores: Mapping[str, Float[Tensor, "b h n"]], slot: Slot
-) -> Float[Tensor, " b"]:
-    """l(D(A_e), M_e) of one slot, mean over the sites; heads are averaged before the loss (paper D.1)."""
-    per_site = []
-    for address, site_scores in scores.items():
-        logits = head(address, standardise(site_scores.mean(dim=1), slot.valid))
-        per_site.append(alignment_loss(logits, slot.target, slot.valid, config))
-    return torch.stack(per_site).mean(dim=0)
+def slot_losses(
+    config: MatrixConfig,
+    heads: MatrixHeads,
+    kind: Kind,
+    slots: Sequence[Slot],
+    scores: Sequence[Mapping[str, Float[Tensor, "b h n"]]],
+    batch: MatrixBatch,
+) -> Float[Tensor, "s b"]:
+    """l(D(A_e), M_e) of slots of one kind, mean over sites (and heads): one pass of the decoder for all of them."""
+    addresses = list(scores[0])
+    maps = torch.stack([torch.stack([of_slot[address] for of_slot in scores]) for address in addresses])
+    if config.head_reduction == "mean":
+        maps = maps.mean(dim=3, keepdim=True)
+    if config.layer_reduction == "mean":
+        maps, addresses = maps.mean(dim=0, keepdim=True), [_MEAN]
+    sites, heads_count = maps.shape[0], maps.shape[3]
+
+    def rows(of_slots: Sequence[Tensor], copies: int) -> Tensor:
+        """What slots have per clip, once per head and copy."""
+        each = torch.stack(list(of_slots))[:, :, None]
+        return each.expand(copies, *each.shape[:2], heads_count, *each.shape[3:]).flatten(0, 3)
+
+    standardised = standardise(maps.flatten(0, 3), rows([slot.seen for slot in slots], sites))
+    logits = heads.decode(kind, addresses, standardised.unflatten(0, (sites, -1)), batch.token_shape)
+    weights = [slot.weight for slot in slots if slot.weight is not None]
+    loss = alignment_loss(
+        logits.flatten(0, 1),
+        rows([slot.target for slot in slots], sites),
+        rows([slot.valid for slot in slots], sites),
+        config,
+        rows(weights, sites) if weights else None,
+    )
+    return loss.reshape(sites, len(slots), batch.size, heads_count).mean(dim=(0, 3))
 
 
 def weighted_total(config: MatrixConfig, terms: Mapping[str, Term]) -> Float[Tensor, " b"]:
-    """lambda_SGA * L_SGA + lambda_SPA * L_SPA per clip; an absent term adds nothing."""
+    """lambda_SGA * L_SGA + lambda_SPA * L_SPA per clip (of at least one term); an absent term adds nothing."""
     return torch.stack([config.weight(term.kind) * term.value for term in terms.values()]).sum(dim=0)
+
+
+def _addresses(config: MatrixConfig, sites: tuple[str, ...]) -> tuple[str, ...]:
+    return (_MEAN,) if config.layer_reduction == "mean" and sites else sites
+
+
+def _decoder(config: MatrixConfig, sites: Sequence[str], upsampling: Upsampling) -> MaskDecoder | ScoreHead:
+    if config.supervision == "latent" or not sites:
+        return ScoreHead(sites)
+    return MaskDecoder(sites, upsampling, width=config.decoder_width, depth=config.decoder_depth)

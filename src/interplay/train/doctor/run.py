@@ -18,7 +18,7 @@ from interplay.train.config import TrainConfig
 from interplay.train.dataset import chosen_shapes, in_buckets
 from interplay.train.doctor.estimate import Needs, estimate
 from interplay.train.doctor.machine import Device, compute_device, free_disk
-from interplay.train.run import with_chosen_layers
+from interplay.train.run import DTYPES, with_chosen_layers
 
 # The paper aligns two layers of one kind and one of the other (MATRIX, D). Which ones does not matter much for memory,
 # but how far back from the output the first of them lies does: the very first layers cost most.
@@ -84,7 +84,7 @@ def diagnose(
     ``memory_bytes`` asks about a machine with so much device memory instead of this one.
     """
     resolved, assumed = _with_layers(config, analysis)
-    skeleton = load_skeleton(config.backbone)
+    skeleton = load_skeleton(config.backbone, DTYPES[config.precision])
     dataset = _dataset(resolved, skeleton, clips)
     if clips is None:
         assumed += (f"no dataset is given: one clip of the model's own size, {next(iter(dataset.clips))}",)
@@ -97,15 +97,19 @@ def diagnose(
 
 
 def _with_layers(config: TrainConfig, analysis: Artifact | None) -> tuple[TrainConfig, tuple[str, ...]]:
-    if config.matrix is None or analysis is not None or (config.matrix.v2t_layers and config.matrix.v2v_layers):
+    matrix = config.matrix
+    if matrix is None or analysis is not None:
         return with_chosen_layers(config, analysis), ()
-    layers = {
-        "v2t_layers": config.matrix.v2t_layers or _ASSUMED_V2T,
-        "v2v_layers": config.matrix.v2v_layers or _ASSUMED_V2V,
-    }
-    named = ", ".join(str(layer) for layer in sorted({*layers["v2t_layers"], *layers["v2v_layers"]}))
+    layers = {}
+    if matrix.needs_v2t and not matrix.v2t_layers:
+        layers["v2t_layers"] = _ASSUMED_V2T
+    if matrix.needs_v2v and not matrix.v2v_layers:
+        layers["v2v_layers"] = _ASSUMED_V2V
+    if not layers:
+        return config, ()
+    named = ", ".join(str(layer) for layer in sorted({layer for chosen in layers.values() for layer in chosen}))
     assumed = f"the recipe leaves layers open: {named} are assumed, the first ones, which cost most"
-    return config.model_copy(update={"matrix": config.matrix.model_copy(update=layers)}), (assumed,)
+    return config.model_copy(update={"matrix": matrix.model_copy(update=layers)}), (assumed,)
 
 
 def _dataset(config: TrainConfig, skeleton: Backbone, clips: Artifact | None) -> Dataset:
@@ -128,7 +132,7 @@ def _smaller_batch(config: TrainConfig, dataset: Dataset, device: Device) -> int
         size //= 2
         smaller = config.model_copy(update={"batch_size": size})
         # A rehearsal leaves its adapter in the skeleton, so each takes a fresh one.
-        needs = estimate(smaller, load_skeleton(config.backbone), dataset.clips)
+        needs = estimate(smaller, load_skeleton(config.backbone, DTYPES[config.precision]), dataset.clips)
         if needs.memory_bytes <= device.free:
             return size
     return 0

@@ -1,0 +1,197 @@
+"""A model that makes clips: a backbone, with the adapter that was trained on it, in a few lines of Python.
+
+>>> import interplay
+>>> model = interplay.load("tiny-cogvideox")
+>>> clip = model.generate("the <id1> man kicks the <id2> ball", image="first.png", seed=1)
+>>> clip.save("kick.mp4")
+
+The stage (:mod:`.run`) makes its clips by the same object.
+
+Shape legend: ``p y x`` pixel frames, height, width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from jaxtyping import UInt8
+from numpy import ndarray
+
+from interplay.backbones.base import Backbone
+from interplay.backbones.placement import Offload, place, use_tiles
+from interplay.backbones.registry import backbone_input, load_backbone
+from interplay.core.artifacts import External, open_artifact
+from interplay.core.config import digest
+from interplay.core.errors import InputError
+from interplay.core.manifest import MANIFEST, sha256_on_disk
+from interplay.diffusion.sampling import clip_generators, sample
+from interplay.generate.config import SamplingConfig
+from interplay.generate.made import Made, facts_of
+from interplay.generate.requests import Picture, Request
+from interplay.generate.table import geometry, refused_picture
+from interplay.grid.buckets import Bucket
+from interplay.grid.pixels import to_frames
+from interplay.methods.matrix.adapter import Adapter, load_adapter
+from interplay.methods.matrix.showing import shown_conditions, shown_guides
+
+DType = Literal["float32", "bfloat16", "float16"]
+ADAPTER_FOLDER = "adapter"
+_DTYPES: dict[str, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Model:
+    """A backbone with its adapter, and what they were loaded from."""
+
+    backbone: Backbone
+    adapter: Adapter
+    source: External
+    adapter_source: External | None
+    tiling: bool
+
+    def generate(
+        self,
+        prompt: str,
+        *,
+        image: str | PathLike[str] | UInt8[ndarray, "y x 3"] | None = None,
+        masks: str | PathLike[str] | UInt8[ndarray, "y x 3"] | None = None,
+        seed: int = 0,
+        size: str | None = None,
+        fps: float | None = None,
+        steps: int | None = None,
+        guidance_scale: float | None = None,
+        negative_prompt: str = "",
+        guidance: Mapping[str, Any] | None = None,
+    ) -> Made:
+        """Make one clip.
+
+        ``prompt`` may carry markup (``<id1> man``). ``image`` is the first frame: pixels, a picture, or a video's first
+        frame. ``masks`` of its instances are a picture in the palette's colours or a folder of ``<id>.png``. ``size``
+        is width x height x frames, as ``720x480x49``. What is not given is as the model was trained and as its stock
+        pipeline does it. ``guidance`` are fields of :class:`.GuidanceConfig`.
+        """
+        num_frames, size_hw = geometry(None if size is None else str(Bucket.parse(size)), self.backbone)
+        request = Request(
+            clip_id="clip",
+            prompt=prompt,
+            seed=seed,
+            num_frames=num_frames,
+            size_hw=size_hw,
+            fps=fps or self.backbone.recommended.fps,
+            image=_picture(image),
+            masks=_picture(masks),
+        )
+        if image is not None and not self.backbone.sees_first_frame:
+            raise refused_picture(self.backbone, "image")
+        given = {"steps": steps, "guidance_scale": guidance_scale, "guidance": guidance or {}}
+        config = SamplingConfig.model_validate({**given, "negative_prompt": negative_prompt})
+        return self.make([request], config)[0]
+
+    def make(self, requests: Sequence[Request], config: SamplingConfig) -> list[Made]:
+        """Make clips of one geometry together."""
+        backbone = self.backbone
+        grid = requests[0].grid(backbone)
+        shown = [request.shown(self.adapter) for request in requests]
+        steps, scale = self.steps(config), self.guidance_scale(config)
+        latents = sample(
+            backbone,
+            shown_conditions(backbone, self.adapter, shown, grid, negative=config.negative_prompt),
+            clip_generators([request.seed for request in requests]),
+            steps=steps,
+            guidance_scale=scale,
+            guides=shown_guides(backbone, config.guidance, shown, grid),
+        )
+        videos = [to_frames(video) for video in backbone.decode_video(latents)]
+        settings = self._facts() | {
+            "steps": steps,
+            "guidance_scale": scale,
+            "negative_prompt": config.negative_prompt,
+            "guidance": config.guidance.model_dump(mode="json"),
+        }
+        return [
+            Made(frames, request, one, facts_of(request, one, settings, place=place, size=len(requests)), self._places)
+            for place, (request, one, frames) in enumerate(zip(requests, shown, videos, strict=True))
+        ]
+
+    def steps(self, config: SamplingConfig) -> int:
+        """Denoising steps: those of the config, or the model's own."""
+        return config.steps or self.backbone.recommended.steps
+
+    def guidance_scale(self, config: SamplingConfig) -> float:
+        """Scale of classifier-free guidance: that of the config, or the model's own."""
+        scale = config.guidance_scale
+        return self.backbone.recommended.guidance_scale if scale is None else scale
+
+    @property
+    def _places(self) -> dict[str, Path]:
+        """Where the weights are; a name (shipped, or on the hub) is found by itself wherever it is."""
+        named = Path(self.backbone.name)
+        places = {"backbone": named} if named.is_dir() else {}
+        return places if self.adapter_source is None else places | {"adapter": self.adapter_source.path}
+
+    def _facts(self) -> dict[str, Any]:
+        return {
+            "backbone": self.backbone.name,
+            "backbone_digest": self.source.identity,
+            "adapter": None if self.adapter_source is None else self.adapter_source.identity,
+            "sees_map": self.adapter.sees_map,
+            "dtype": str(self.backbone.dtype).removeprefix("torch."),
+            "device": self.backbone.device.type,
+            "tiling": self.tiling,
+        }
+
+
+def load(
+    backbone: str,
+    *,
+    adapter: str | PathLike[str] | None = None,
+    device: str | torch.device = "cpu",
+    dtype: DType = "float32",
+    offload: Offload = "none",
+    tiling: bool = False,
+) -> Model:
+    """A model that is ready to make clips.
+
+    ``backbone`` is a shipped tiny one, a folder in the diffusers layout or a repository of the hub. ``adapter`` is a
+    training of this project, a folder with a LoRA, or a checkpoint of MATRIX's released code. ``offload`` keeps
+    weights on the CPU until they are needed: one of the ``networks`` at a time, or ``blocks`` of the transformer.
+    """
+    target = the_device(device)
+    loaded = load_backbone(backbone, target if offload == "none" else torch.device("cpu"), _DTYPES[dtype])
+    source = None if adapter is None else adapter_input(Path(adapter))
+    with_adapter = Adapter(None) if source is None else load_adapter(loaded, source.path)
+    if tiling:
+        use_tiles(loaded)
+    place(loaded, target, offload)
+    return Model(loaded, with_adapter, backbone_input(backbone), source, tiling)
+
+
+def adapter_input(path: Path) -> External:
+    """An adapter as an input of a stage: its folder (that inside a training) or file, and a digest of its weights."""
+    if (path / MANIFEST).is_file():
+        path = open_artifact(path, "training").path / ADAPTER_FOLDER
+    files = [path] if path.is_file() else sorted(path.glob("*.safetensors"))
+    if not files:
+        cure = "name a training, a folder with a LoRA or a checkpoint of MATRIX's released code"
+        raise InputError("holds no adapter", where=path, cure=cure)
+    return External(path, digest([[file.name, sha256_on_disk(file)] for file in files]))
+
+
+def the_device(name: str | torch.device) -> torch.device:
+    """The device of this name; :class:`InputError` when this machine has none."""
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        cure = "use cpu, or a device that torch sees (cuda, cuda:1)"
+        raise InputError("is no device of this machine", where=f"device {name}", cure=cure) from error
+    return device
+
+
+def _picture(given: str | PathLike[str] | UInt8[ndarray, "y x 3"] | None) -> Picture | None:
+    return given if given is None or isinstance(given, ndarray) else Path(given)

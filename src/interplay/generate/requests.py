@@ -1,0 +1,149 @@
+"""What is asked for: one request per clip, made from a dataset or from a table of prompts (:mod:`.table`).
+
+Shape legend: ``y x`` pixel height and width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+from numpy import ndarray
+
+from interplay.backbones.base import Backbone
+from interplay.core.errors import InputError
+from interplay.core.seeds import derive_seed
+from interplay.generate.config import GenerateConfig
+from interplay.grid.buckets import Bucket
+from interplay.grid.token_grid import TokenGrid
+from interplay.methods.matrix.adapter import Adapter
+from interplay.methods.matrix.instance_map import masks_of
+from interplay.methods.matrix.showing import Shown, shown_at
+from interplay.records.clip import Clip
+from interplay.records.formats.common.mask_files import read_mask
+from interplay.records.masks import MaskTrack
+from interplay.records.media.images import is_picture, read_image
+from interplay.records.media.video import read_video
+from interplay.records.store.reader import ClipStore
+
+# A file (of a video, the first frame counts), or pixels.
+Picture = Path | UInt8[ndarray, "y x 3"]
+# A picture in the palette's colours, a folder of <id>.png, or masks of one frame by instance id.
+Masks = Picture | Mapping[str, MaskTrack]
+
+
+@dataclass(frozen=True)
+class Request:
+    """One clip to make. ``prompt`` may carry markup; ``where`` names the request in messages.
+
+    ``image`` is the first frame, of any size: it is scaled until the clip is full and cut at its middle. ``masks`` of
+    its instances go with it, if they have the image's size, or have the clip's size already.
+    """
+
+    clip_id: str
+    prompt: str
+    seed: int
+    num_frames: int
+    size_hw: tuple[int, int]
+    fps: float
+    image: Picture | None = None
+    masks: Masks | None = None
+    where: str = "clip"
+
+    def grid(self, backbone: Backbone) -> TokenGrid:
+        """The clip's token grid; :class:`InputError` about the request when the model does not take its size."""
+        try:
+            grid = backbone.grid(self.num_frames, self.size_hw)
+            backbone.check_decodes(grid)
+        except InputError as error:
+            where = f"{self.where}, size, {error.where}"
+            raise InputError(error.problem, where=where, cure=error.cure) from error
+        return grid
+
+    def shown(self, adapter: Adapter) -> Shown:
+        """What the model is given, at the clip's size."""
+        caption = adapter.caption(self.prompt, where=f"{self.where}, prompt")
+        image = None if self.image is None else _pixels(self.image)
+        masks = (
+            {} if self.masks is None else _read_masks(self.masks, caption.instance_ids, where=f"{self.where}, masks")
+        )
+        return shown_at(self.size_hw, caption, image, masks, where=self.where)
+
+
+def requests_of_clips(config: GenerateConfig, store: ClipStore, *, sees_first_frame: bool) -> list[Request]:
+    """The chosen clips of a dataset again, from their first frame, caption and the masks of that frame."""
+    bucket = None if config.size is None else Bucket.parse(config.size)
+    found = []
+    for clip in choose_clips(store, config.splits, config.limit):
+        found.append(
+            Request(
+                clip_id=clip.clip_id,
+                prompt=clip.caption,
+                seed=clip_seed(config.seed, clip.clip_id),
+                num_frames=clip.num_frames if bucket is None else bucket.frames,
+                size_hw=clip.size_hw if bucket is None else bucket.size_hw,
+                fps=config.fps or clip.fps,
+                image=store.folder / clip.video if sees_first_frame else None,
+                masks={name: track.select([0]) for name, track in clip.tracks.items()},
+                where=f"{store.folder}, clip {clip.clip_id}",
+            )
+        )
+    return found
+
+
+def choose_clips(store: ClipStore, splits: Sequence[str], limit: int | None) -> list[Clip]:
+    """The first ``limit`` clips of each split, or of the whole dataset when no split is named."""
+    if not splits:
+        return store.select(limit=limit)
+    return [clip for split in splits for clip in store.select(split=split, limit=limit)]
+
+
+def clip_seed(root: int, clip_id: str) -> int:
+    """The seed of a clip's noise under a root seed, unless somebody chose it: the same for every model."""
+    return derive_seed(root, "generate", clip_id)
+
+
+def batches_of(requests: Sequence[Request], config: GenerateConfig, backbone: Backbone) -> list[list[Request]]:
+    """The requests in batches of one geometry, geometries and clips in the order in which they come.
+
+    Batches follow from all requests, not from those that are still to do, so that a run which goes on makes the
+    batches that it would have made.
+    """
+    by_geometry: dict[TokenGrid, list[Request]] = {}
+    for request in requests:
+        by_geometry.setdefault(request.grid(backbone), []).append(request)
+    batches = []
+    for grid, same in by_geometry.items():
+        size = config.batch_size_for(grid.num_tokens)
+        batches += [same[start : start + size] for start in range(0, len(same), size)]
+    return batches
+
+
+def _pixels(image: Picture) -> UInt8[ndarray, "y x 3"]:
+    if isinstance(image, Path):
+        return read_image(image) if is_picture(image) else read_video(image, indices=[0]).frames[0]
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        problem = f"is an array of {image.dtype} and shape {list(image.shape)}"
+        raise InputError(problem, where="image", cure="give uint8 pixels of the shape [height, width, 3]")
+    return image
+
+
+def _read_masks(masks: Masks, ids: Sequence[str], *, where: str) -> dict[str, MaskTrack]:
+    if isinstance(masks, Mapping):
+        return dict(masks)
+    if isinstance(masks, Path) and masks.is_dir():
+        return _masks_of_folder(masks, ids, where)
+    return masks_of(_pixels(masks), ids, where=str(masks) if isinstance(masks, Path) else where)
+
+
+def _masks_of_folder(folder: Path, ids: Sequence[str], where: str) -> dict[str, MaskTrack]:
+    files = {path.stem: path for path in sorted(folder.iterdir()) if is_picture(path)}
+    unknown = [name for name in files if name not in ids]
+    if unknown or not files:
+        listed = ", ".join(f"{name}.png" for name in ids) or "nothing: the prompt has no markers"
+        problem = f"holds {files[unknown[0]].name}, and the prompt has no <{unknown[0]}>" if unknown else "has no masks"
+        raise InputError(problem, where=f"{where}, {folder}", cure=f"it may hold {listed}")
+    return {name: MaskTrack.from_array(read_mask(path)[0][None]) for name, path in files.items()}

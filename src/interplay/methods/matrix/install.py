@@ -1,0 +1,103 @@
+"""What MATRIX adds to a stock backbone before anything is encoded: marker tokens, and channels for the instance map."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from torch import nn
+
+from interplay.backbones.base import Backbone
+from interplay.backbones.widen import widen_input
+from interplay.core.config import Config
+from interplay.methods.matrix.config import MatrixConfig
+from interplay.methods.matrix.markers import Markers
+
+
+class Conditioning(Config):
+    """The part of a :class:`.MatrixConfig` that changes what the model reads, and so must be known to generate."""
+
+    instance_map: bool
+    binding: str
+    markers: int
+    marker_embeddings: str
+
+    @classmethod
+    def of(cls, config: MatrixConfig) -> Conditioning:
+        """That part."""
+        return cls.model_validate(config.model_dump(include=set(cls.model_fields)))
+
+
+class Installed:
+    """MATRIX on a backbone, until :meth:`remove`.
+
+    ``channels`` is how many input channels were added (0 without an instance map); ``markers`` is ``None`` where words
+    are bound.
+    """
+
+    def __init__(self, backbone: Backbone, config: MatrixConfig, seed: int) -> None:
+        self.config, self.conditioning = config, Conditioning.of(config)
+        self._backbone = backbone
+        self._undo: list[Callable[[], None]] = []
+        self.channels = backbone.picture_channels if config.instance_map else 0
+        if config.instance_map:
+            self._undo.append(widen_input(backbone, self.channels))
+        self.markers: Markers | None = None
+        if config.binding == "markers":
+            trained = config.marker_embeddings == "trained"
+            self.markers = Markers(backbone, config.markers, trained=trained, seed=seed)
+            self._undo.append(self.markers.remove)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What, beside the backbone's files, decides how a text is embedded; for the keys of a cache."""
+        return {"markers": None if self.markers is None else list(self.markers.names)}
+
+    @property
+    def trains_text(self) -> bool:
+        """Whether text must be embedded in every step, because the markers' rows are trained."""
+        rows = None if self.markers is None else self.markers.rows
+        return rows is not None and rows.requires_grad
+
+    @property
+    def projections(self) -> dict[str, nn.Module]:
+        """The widened input layers by their path below the pipeline; empty without an instance map."""
+        if not self.channels:
+            return {}
+        names = ["transformer", *(f"transformer_{number}" for number in range(2, 1 + len(self._backbone.transformers)))]
+        return {
+            f"{name}.{self._backbone.input_projection}": one.get_submodule(self._backbone.input_projection)
+            for name, one in zip(names, self._backbone.transformers, strict=True)
+        }
+
+    @property
+    def trained(self) -> list[nn.Parameter]:
+        """What the method trains of the model beside low-rank adapters: widened input layers (paper D.2), rows."""
+        parameters = [parameter for layer in self.projections.values() for parameter in layer.parameters()]
+        if self.trains_text and self.markers is not None and self.markers.rows is not None:
+            parameters.append(self.markers.rows)
+        return parameters
+
+    def remove(self) -> None:
+        """Leave the backbone as it was before."""
+        while self._undo:
+            self._undo.pop()()
+        if _INSTALLED.get(self._backbone) is self:
+            del _INSTALLED[self._backbone]
+
+
+_INSTALLED: WeakKeyDictionary[Backbone, Installed] = WeakKeyDictionary()
+
+
+def install(backbone: Backbone, config: MatrixConfig, *, seed: int = 0) -> Installed:
+    """Add what the config asks for, before a text is tokenized, a clip encoded or a LoRA added.
+
+    Installed twice it is the same; with another conditioning, ``ValueError``: remove the first.
+    """
+    there = _INSTALLED.get(backbone)
+    if there is None:
+        there = _INSTALLED[backbone] = Installed(backbone, config, seed)
+    elif there.conditioning != Conditioning.of(config):
+        raise ValueError(f"{backbone.name} has MATRIX with another conditioning installed: remove that first")
+    return there

@@ -1,0 +1,97 @@
+"""What clips are generated from with MATRIX on a model: captions as the adapter reads them, first frames and maps.
+
+Generation makes its clips from this, and whoever samples them once more must see the very same.
+
+Shape legend: ``b`` clips, ``y x`` pixel height and width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+from jaxtyping import UInt8
+from numpy import ndarray
+from torch import Tensor
+
+from interplay.backbones.base import Backbone
+from interplay.core.errors import InputError
+from interplay.diffusion.guides import Guide
+from interplay.diffusion.sampling import Conditions, conditions_for
+from interplay.grid.pixels import to_tensor
+from interplay.grid.token_grid import TokenGrid
+from interplay.methods.matrix.adapter import Adapter
+from interplay.methods.matrix.guidance import GuidanceConfig, guides, words_of_masks
+from interplay.methods.matrix.instance_map import paint
+from interplay.records.caption import Caption
+from interplay.records.geometry import Fit
+from interplay.records.masks import MaskTrack
+from interplay.records.sizes import size_text
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One clip to be made: its caption, its first frame where the model is shown one, and the masks of that frame.
+
+    ``masks`` are tracks of one frame by instance id, at the size of the clip; empty where nobody knows them. ``where``
+    names the clip in messages.
+    """
+
+    caption: Caption
+    first_frame: UInt8[ndarray, "y x 3"] | None
+    masks: Mapping[str, MaskTrack] = field(default_factory=dict)
+    where: str = "clip"
+
+
+def shown_at(
+    size_hw: tuple[int, int],
+    caption: Caption,
+    image: UInt8[ndarray, "y x 3"] | None,
+    masks: Mapping[str, MaskTrack],
+    *,
+    where: str,
+) -> Shown:
+    """A clip of this size: the image scaled until the clip is full and cut at its middle, its masks in the same way.
+
+    Masks have the image's size, or that of the clip already.
+    """
+    image_hw = None if image is None else (image.shape[0], image.shape[1])
+    fitted = {}
+    for name, track in masks.items():
+        if image_hw is not None and track.size_hw not in (image_hw, size_hw):
+            problem = f"{size_text(track.size_hw)} pixels (width x height), the image is {size_text(image_hw)}"
+            raise InputError(problem, where=f"{where}, masks", cure="give masks of the image's size")
+        fitted[name] = Fit(track.size_hw, size_hw).track(track)
+    first = None if image is None or image_hw is None else Fit(image_hw, size_hw).frames(image[None])[0]
+    return Shown(caption, first, fitted, where)
+
+
+def shown_conditions(
+    backbone: Backbone, adapter: Adapter, clips: Sequence[Shown], grid: TokenGrid, *, negative: str = ""
+) -> Conditions:
+    """The conditions of clips of one geometry; a map that nobody gave is shown as nothing."""
+    images = torch.stack([_pixels(backbone, clip, grid) for clip in clips])
+    prompts = [clip.caption.text for clip in clips]
+    conditions = conditions_for(backbone, prompts, images, grid, negative=negative)
+    maps = [paint(clip.masks, frame=0) for clip in clips]
+    return replace(conditions, first_frame=adapter.condition(backbone, conditions.first_frame, maps, grid))
+
+
+def shown_guides(
+    backbone: Backbone, config: GuidanceConfig, clips: Sequence[Shown], grid: TokenGrid
+) -> tuple[Guide, ...]:
+    """The guides of these clips: each instance is taken to stay where the first frame has it."""
+    words = [words_of_masks(backbone.token_spans(clip.caption).tokens, clip.masks, grid) for clip in clips]
+    return guides(backbone, config, grid, words)
+
+
+def _pixels(backbone: Backbone, clip: Shown, grid: TokenGrid) -> Tensor:
+    if clip.first_frame is None:
+        if backbone.sees_first_frame:
+            problem = f"{backbone.name} makes videos of pictures, and there is none"
+            raise InputError(
+                problem, where=f"{clip.where}, image", cure="give the first frame, or use a text-to-video model"
+            )
+        return torch.zeros(3, grid.height, grid.width)
+    return to_tensor(clip.first_frame[None])[:, 0]

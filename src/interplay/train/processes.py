@@ -1,0 +1,129 @@
+"""The processes that train together, as ``accelerate launch`` starts them; most often there is one.
+
+Only the first one, the *main* process, holds the artifact's lock and writes; :func:`together` lets the others take part
+in the work that happens inside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+
+T = TypeVar("T")
+
+# One process may encode a large dataset while the others wait; the ten minutes of NCCL are meant for a single step.
+_PATIENCE = timedelta(hours=12)
+
+
+class Processes:
+    """Who else is there. Cheap to make: all of a process share one state, which accelerate sets up once."""
+
+    def __init__(self) -> None:
+        from accelerate import PartialState
+        from accelerate.utils import parse_flag_from_env
+
+        # Not an Accelerator: a second one would change the settings of the one that trains.
+        self._state = PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"), timeout=_PATIENCE)
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return int(self._state.num_processes)
+
+    @property
+    def number(self) -> int:
+        """Which one this is, from 0."""
+        return int(self._state.process_index)
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this is the one that writes."""
+        return bool(self._state.is_main_process)
+
+    @property
+    def device(self) -> torch.device:
+        """What this process computes on."""
+        device: torch.device = self._state.device
+        return device
+
+    def share(self, items: Sequence[T]) -> list[T]:
+        """This process's part of ``items``; together the parts are all of them, each once."""
+        return list(items[self.number :: self.count])
+
+    def wait(self) -> None:
+        """Go on when all have come here."""
+        self._state.wait_for_everyone()
+
+    def told_by_main(self, value: T | None) -> T | None:
+        """What the main process says, on all of them."""
+        if self.count == 1:
+            return value
+        from accelerate.utils import broadcast_object_list
+
+        said = [value]
+        broadcast_object_list(said)
+        return said[0]
+
+    def gathered(self, value: T) -> list[T]:
+        """What each process says, in their order, on all of them."""
+        if self.count == 1:
+            return [value]
+        from accelerate.utils import gather_object
+
+        found: list[T] = gather_object([value])
+        return found
+
+
+def make_accelerator(**settings: Any) -> Any:
+    """An accelerate ``Accelerator`` that follows the configuration of ``accelerate launch`` in all that is left open.
+
+    Where a step has nothing to align, or where experts share the noise levels, some parameters have no gradient:
+    ``find_unused_parameters`` lets the processes agree on that.
+    """
+    from accelerate import Accelerator
+    from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs
+
+    handlers = [DistributedDataParallelKwargs(find_unused_parameters=True), InitProcessGroupKwargs(timeout=_PATIENCE)]
+    return Accelerator(kwargs_handlers=handlers, **settings)
+
+
+def together(
+    processes: Processes, build: Callable[[Callable[[Path], Any]], T], make: Callable[[Path], Any]
+) -> T | None:
+    """``build(make)`` in the main process, with ``make(folder)`` running in all of them at the same time.
+
+    ``build`` may find that there is nothing to make; the others then return at once. What ``build`` returns is given
+    back in the main process, ``None`` in the others.
+    """
+    if processes.count == 1:
+        return build(make)
+    if not processes.is_main:
+        folder = processes.told_by_main(None)
+        if folder is not None:
+            make(Path(str(folder)))
+        processes.wait()
+        return None
+    begun = False
+
+    def announced(folder: Path) -> Any:
+        nonlocal begun
+        begun = True
+        processes.told_by_main(str(folder))
+        return make(folder)
+
+    try:
+        built = build(announced)
+    except BaseException:
+        # The others wait for a word; where the work had begun they are in the middle of it, and the launcher ends them.
+        if not begun:
+            processes.told_by_main(None)
+            processes.wait()
+        raise
+    if not begun:
+        processes.told_by_main(None)
+    processes.wait()
+    return built

@@ -1,0 +1,170 @@
+"""The few lines of Python: one clip, and the same clip once more from the JSON beside it."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import interplay
+from contracts import cogvideox_variants
+from interplay.backbones.registry import load_backbone
+from interplay.core.errors import InputError
+from interplay.generate.config import SamplingConfig
+from interplay.generate.model import Model
+from interplay.generate.requests import Request
+from interplay.records.media.images import read_image
+from interplay.records.media.video import read_video
+
+PROMPT = "the <id1> man <verb> kicks the <id2> ball"
+GUIDED = {"cmg_scale": 0.5, "cmg_layers": [0], "cag_scale": 0.5, "cag_layers": [1]}
+
+
+@pytest.fixture(scope="module")
+def model(small: str, adapter: Path) -> Model:
+    return interplay.load(small, adapter=adapter)
+
+
+def test_a_clip_and_the_same_clip_from_its_json(model: Model, pictures: Path, tmp_path: Path) -> None:
+    first = read_image(pictures / "first.png")
+    clip = model.generate(
+        PROMPT, image=first, masks=pictures / "map.png", seed=7, steps=2, guidance_scale=2.0, guidance=GUIDED
+    )
+    clip.save(tmp_path / "kick.mp4")
+    assert np.array_equal(read_video(tmp_path / "kick.mp4").frames, clip.frames)
+    told = json.loads((tmp_path / "kick.json").read_text())
+    assert (told["text"], told["seed"]) == ("the <id1> man kicks the <id2> ball", 7)
+    again = interplay.reproduce(tmp_path / "kick.json")
+    assert np.array_equal(again.frames, clip.frames)
+
+
+def test_masks_guides_and_the_negative_prompt_are_of_use(model: Model, pictures: Path) -> None:
+    given = {"image": pictures / "first.png", "seed": 7, "steps": 2, "guidance_scale": 2.0}
+    plain = model.generate(PROMPT, **given)
+    others = (
+        {"masks": pictures / "map.png"},
+        {"guidance": {"cag_scale": 0.5, "cag_layers": [1]}},
+        {"negative_prompt": "a dog"},
+        {"seed": 8},
+    )
+    for other in others:
+        assert not np.array_equal(model.generate(PROMPT, **given | other).frames, plain.frames), other
+    assert np.array_equal(model.generate(PROMPT, **given).frames, plain.frames)
+
+
+def test_every_clip_of_a_batch_is_reproduced(model: Model, small: str, pictures: Path, tmp_path: Path) -> None:
+    requests = [
+        Request(f"clip-{seed}", PROMPT, seed, 9, (16, 24), 8.0, pictures / "first.png", pictures / "map.png")
+        for seed in (1, 2, 3)
+    ]
+    made = model.make(requests, SamplingConfig(steps=2))
+    made[2].save(tmp_path / "last.mp4")
+    again = interplay.reproduce(tmp_path / "last.json")
+    assert np.array_equal(again.frames, made[2].frames)
+
+
+def test_a_folder_of_masks_is_the_same_as_a_painted_map(model: Model, pictures: Path, tmp_path: Path) -> None:
+    from interplay.records.media.images import write_image
+
+    painted = read_image(pictures / "map.png")
+    for name, channel in (("id1", 0), ("id2", 1)):
+        write_image(tmp_path / f"{name}.png", np.repeat(painted[..., channel : channel + 1], 3, axis=2))
+    given = {"image": pictures / "first.png", "steps": 1}
+    assert np.array_equal(
+        model.generate(PROMPT, masks=tmp_path, **given).frames,
+        model.generate(PROMPT, masks=pictures / "map.png", **given).frames,
+    )
+    write_image(tmp_path / "id3.png", painted)
+    with pytest.raises(InputError, match=r"id3\.png"):
+        model.generate(PROMPT, masks=tmp_path, **given)
+
+
+def test_any_size_and_length_that_the_model_takes(model: Model, pictures: Path) -> None:
+    clip = model.generate("a man", image=pictures / "first.png", size="32x24x17", fps=12.0, steps=1)
+    assert (clip.frames.shape, clip.fps) == ((17, 24, 32, 3), 12.0)
+    with pytest.raises(InputError, match=r"13 is not 1 \+ a multiple of 8, which is what the autoencoder decodes"):
+        model.generate("a man", image=pictures / "first.png", size="32x24x13")
+    with pytest.raises(InputError, match=r"number of frames.*6 is not 1 \+ a multiple of 4.*use 5"):
+        model.generate("a man", image=pictures / "first.png", size="32x24x6")
+
+
+def test_what_a_model_needs_and_does_not_take(model: Model, pictures: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="give the first frame"):
+        model.generate("a man", steps=1)
+    cogvideox_variants.text_to_video().save(tmp_path / "t2v")
+    blind = interplay.load(str(tmp_path / "t2v"))
+    assert blind.generate("a man", steps=1).frames.shape == (9, 32, 48, 3)
+    with pytest.raises(InputError, match="makes videos of text"):
+        blind.generate("a man", image=pictures / "first.png")
+    with pytest.raises(InputError, match="no device of this machine"):
+        interplay.load(str(tmp_path / "t2v"), device="warp:1")
+
+
+def test_nothing_changed_is_taken_for_the_same(model: Model, small: str, pictures: Path, tmp_path: Path) -> None:
+    image = tmp_path / "first.png"
+    image.write_bytes((pictures / "first.png").read_bytes())
+    model.generate("a man", image=image, steps=1).save(tmp_path / "man.mp4")
+    with pytest.raises(InputError, match="exists already"):
+        model.generate("a man", image=image, steps=1).save(tmp_path / "man.mp4")
+    with pytest.raises(InputError, match="is no name of an mp4"):
+        model.generate("a man", image=image, steps=1).save(tmp_path / "man.avi")
+    cogvideox_variants.image_to_video().save(tmp_path / "other")
+    with pytest.raises(InputError, match="other weights"):
+        interplay.reproduce(tmp_path / "man.json", backbone=str(tmp_path / "other"), adapter=None)
+    image.write_bytes((pictures / "map.png").read_bytes())
+    with pytest.raises(InputError, match=r"first_frame: .*has changed"):
+        interplay.reproduce(tmp_path / "man.json")
+
+
+@pytest.mark.parametrize("offload", ["networks", "blocks"])
+def test_offloading_and_tiling_of_one_tile_change_nothing(
+    model: Model, small: str, adapter: Path, pictures: Path, offload: str
+) -> None:
+    placed = interplay.load(small, adapter=adapter, offload=offload, tiling=True)
+    given = {"image": pictures / "first.png", "masks": pictures / "map.png", "steps": 1, "guidance_scale": 2.0}
+    assert np.array_equal(placed.generate(PROMPT, **given).frames, model.generate(PROMPT, **given).frames)
+
+
+def test_one_network_at_a_time_is_on_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    from interplay.backbones.placement import place
+
+    backbone = cogvideox_variants.image_to_video()
+    names = {module: name for name, module in backbone.networks.items()}
+    moves: list[tuple[str, str]] = []
+
+    def noted(module: torch.nn.Module, device: torch.device) -> torch.nn.Module:
+        moves.append((names[module], device.type))
+        return module
+
+    for module in names:
+        monkeypatch.setattr(type(module), "to", noted)
+    # A device of another name than where the weights wait, though all of it is this machine's processor.
+    device = torch.device("cpu", 0)
+    place(backbone, device, "networks")
+    assert backbone.device == device
+    grid = backbone.grid(backbone.native_frames, backbone.native_size_hw)
+    moves.clear()
+    first_frame = backbone.first_frame_condition(torch.zeros(1, 3, *backbone.native_size_hw), grid)
+    text = backbone.encode_text(["a man"], first_frame)
+    latents = torch.zeros(1, backbone.latent_channels, *grid.latent_shape)
+    with torch.no_grad():
+        backbone.denoise(latents, torch.tensor([5]), text, first_frame)
+        backbone.denoise(latents, torch.tensor([5]), text, first_frame)
+    backbone.decode_video(latents)
+    order = ["autoencoder", "text encoder", "transformer", "autoencoder"]
+    assert [name for name, _ in moves] == ["autoencoder", *(n for pair in pairwise(order) for n in pair)]
+
+
+def test_steps_guidance_and_rate_are_the_models_own(small: str, tmp_path: Path) -> None:
+    def own(backbone) -> tuple[int, float, float]:
+        sampling = backbone.recommended
+        return sampling.steps, sampling.guidance_scale, sampling.fps
+
+    assert own(load_backbone(small)) == own(load_backbone("tiny-cogvideox")) == (20, 1.0, 8.0)
+    assert own(cogvideox_variants.text_to_video()) == (50, 6.0, 8.0)
+    cogvideox_variants.image_to_video_15().save(tmp_path / "later")
+    assert own(load_backbone(str(tmp_path / "later"))) == (50, 6.0, 16.0)
