@@ -16,6 +16,7 @@ from interplay.analyze.terms import TermRegions
 from interplay.attention import Mass, Region
 from interplay.attention.requests import AttentionCall
 from interplay.backbones.base import TokenLayout
+from interplay.backbones.batch import Batch
 from interplay.records.caption import parse_caption, token_spans
 
 TOKEN_PX = 8
@@ -29,7 +30,8 @@ def _inputs(backbone, clips, generator):
         torch.randn(len(texts), backbone.vae.config.latent_channels, *grid.latent_shape, generator=generator)
         for _ in range(2)
     )
-    return latents, torch.full((len(texts),), 500), backbone.encode_text(texts), condition
+    first_frame = Batch({"latents": condition[:, :, :1]})
+    return latents, torch.full((len(texts),), 500), backbone.encode_text(texts, first_frame), first_frame
 
 
 def _record(backbone, inputs, monkeypatch):

@@ -10,6 +10,7 @@ from interplay.analyze.overlays import MapWatch, View, choose_cases, shown_steps
 from interplay.analyze.scoring import Scorer, batch_regions
 from interplay.analyze.source import Case
 from interplay.analyze.strips import Strip, draw_strip
+from interplay.backbones.batch import Batch
 from interplay.records.caption import parse_caption
 from interplay.records.media.video import read_image
 
@@ -21,8 +22,9 @@ def test_maps_summed_over_the_masks_are_the_scores(backbone, store):
     generator = torch.Generator().manual_seed(2)
     shape = (4, backbone.vae.config.latent_channels, *grid.latent_shape)
     latents, condition = (torch.randn(shape, generator=generator) for _ in range(2))
-    text = backbone.encode_text(["", "", *[parse_caption(clip.caption).text for clip in clips]])
-    forward = partial(backbone.denoise, latents, torch.full((4,), 300), text, condition)
+    first_frame = Batch({"latents": condition[:, :, :1]})
+    text = backbone.encode_text(["", "", *[parse_caption(clip.caption).text for clip in clips]], first_frame)
+    forward = partial(backbone.denoise, latents, torch.full((4,), 300), text, first_frame)
 
     site = backbone.sites()[1]
     views = [View("noun", "v2t", 1, site.address), View("noun", "v2v", 1, site.address)]

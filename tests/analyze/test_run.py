@@ -47,7 +47,9 @@ def test_replay_scores_every_layer_and_step_and_separates_success_from_failure(
     assert sorted(set(rows["variant"])) == VARIANTS
     assert sorted(set(rows["head"])) == list(range(-1, heads))
     assert dict(zip(rows["layer"], rows["site"], strict=True)) == {s.layer: s.address for s in backbone.sites()}
-    timesteps = [int(t) for t in backbone.sampler(steps).timesteps]
+    grid = backbone.grid(store.get(store.ids[0]).num_frames, store.get(store.ids[0]).size_hw)
+    first_frame = backbone.first_frame_condition(torch.zeros(1, 3, grid.height, grid.width), grid)
+    timesteps = [int(t) for t in backbone.sampler(steps, grid, first_frame).timesteps]
     assert dict(zip(rows["step"], rows["timestep"], strict=True)) == dict(enumerate(timesteps))
 
     verdict = read_json(made.path / "layers.json")

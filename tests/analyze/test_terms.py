@@ -34,7 +34,7 @@ CLIP = Clip(
 
 
 def _terms(backbone, clip, tracks=None):
-    return terms_of(clip, clip.tracks if tracks is None else tracks, backbone.tokenizer, backbone.text_length)
+    return terms_of(clip, clip.tracks if tracks is None else tracks, backbone)
 
 
 def test_nouns_are_all_participants_and_the_verb_is_subject_or_object(backbone):

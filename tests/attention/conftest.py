@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from interplay.backbones.base import Backbone, SiteKind, TokenLayout
+from interplay.backbones.batch import Batch
 from interplay.backbones.cogvideox.tiny import TinyCogVideoX, build
 from interplay.grid.token_grid import TokenGrid
 
@@ -25,7 +26,7 @@ class Stage:
     backbone: Backbone
     grid: TokenGrid
     layout: Mapping[SiteKind, TokenLayout]
-    inputs: tuple[Tensor, Tensor, Tensor, Tensor]
+    inputs: tuple[Tensor, Tensor, Batch, Batch]
 
     def forward(self) -> Tensor:
         return self.backbone.denoise(*self.inputs)
@@ -42,6 +43,7 @@ def stage() -> Stage:
     grid = backbone.grid(CONFIG.num_frames, CONFIG.size_hw)
     shape = (2, CONFIG.latent_channels, *grid.latent_shape)
     latents, condition = (torch.randn(shape, generator=generator) for _ in range(2))
-    text = torch.randn(2, CONFIG.text_length, CONFIG.text_dim, generator=generator)
+    text = Batch({"embeddings": torch.randn(2, CONFIG.text_length, CONFIG.text_dim, generator=generator)})
     layout = backbone.layout(grid, CONFIG.text_length)
-    return Stage(backbone, grid, layout, (latents, torch.tensor([100, 700]), text, condition))
+    first_frame = Batch({"latents": condition[:, :, :1]})
+    return Stage(backbone, grid, layout, (latents, torch.tensor([100, 700]), text, first_frame))

@@ -6,7 +6,7 @@ import pytest
 
 from interplay.backbones import registry
 from interplay.backbones.quiet import quiet
-from interplay.backbones.registry import backbone_input, load_backbone, shipped_folder, tiny_names
+from interplay.backbones.registry import backbone_input, load_backbone, shipped_folder, shipped_names
 from interplay.core.errors import InputError
 
 
@@ -38,7 +38,11 @@ def test_a_card_is_no_weight(tmp_path: Path) -> None:
     assert backbone_input(one).identity == before
 
 
-@pytest.mark.parametrize("name", tiny_names())
+def test_these_ship_with_trained_weights() -> None:
+    assert shipped_names() == ("tiny-cogvideox",)
+
+
+@pytest.mark.parametrize("name", shipped_names())
 def test_shipped_weights_load_and_have_a_card(name: str) -> None:
     backbone = load_backbone(name)
     assert backbone.name == name
@@ -50,6 +54,16 @@ def test_shipped_weights_load_and_have_a_card(name: str) -> None:
 def test_no_pipeline_is_an_input_error_that_names_the_tiny_ones(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="tiny-cogvideox"):
         backbone_input(str(tmp_path))
+
+
+def test_a_tiny_backbone_without_weights_says_how_to_make_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "shipped_names", lambda: ("tiny-cogvideox",))
+    monkeypatch.setattr(registry, "shipped_folder", lambda name: Path("nowhere") / name)
+    with pytest.raises(InputError, match="comes without trained weights") as caught:
+        load_backbone("tiny-wan")
+    assert caught.value.cure == (
+        "make them (interplay world pretrain --backbone tiny-wan) and name their folder, or use tiny-cogvideox"
+    )
 
 
 def test_quiet_restores_what_was_set() -> None:

@@ -41,25 +41,25 @@ def test_our_sampling_equals_the_stock_pipeline(backbone: Backbone, monkeypatch:
         output_type="latent",
     ).frames
     image = torch.from_numpy(pixels).permute(2, 0, 1).float()[None] / 127.5 - 1
-    latent_frames = backbone.grid(backbone.native_frames, (height, width)).latent_shape[0]
-    conditions = conditions_for(backbone, ["a man in red pushes a green ball"], image, latent_frames)
+    grid = backbone.grid(backbone.native_frames, (height, width))
+    conditions = conditions_for(backbone, ["a man in red pushes a green ball"], image, grid)
     ours = sample(backbone, conditions, clip_generators([7]), steps=3, guidance_scale=2.5)
     assert torch.allclose(ours.transpose(1, 2), stock, atol=1e-4)
 
 
 def test_a_clip_does_not_depend_on_its_neighbours_in_the_batch(backbone: Backbone) -> None:
     images = torch.rand(3, 3, *backbone.native_size_hw, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    frames = backbone.grid(backbone.native_frames, backbone.native_size_hw).latent_shape[0]
+    grid = backbone.grid(backbone.native_frames, backbone.native_size_hw)
     together = sample(
         backbone,
-        conditions_for(backbone, ["a", "b", "c"], images, frames),
+        conditions_for(backbone, ["a", "b", "c"], images, grid),
         clip_generators([1, 2, 3]),
         steps=2,
         guidance_scale=2.0,
     )
     alone = sample(
         backbone,
-        conditions_for(backbone, ["b"], images[1:2], frames),
+        conditions_for(backbone, ["b"], images[1:2], grid),
         clip_generators([2]),
         steps=2,
         guidance_scale=2.0,
@@ -70,6 +70,7 @@ def test_a_clip_does_not_depend_on_its_neighbours_in_the_batch(backbone: Backbon
 def test_a_portrait_clip_of_another_length_is_denoised_too(backbone: Backbone) -> None:
     grid = backbone.grid(9, (80, 48))
     latents = torch.randn(1, backbone.vae.config.latent_channels, *grid.latent_shape)
+    first_frame = backbone.first_frame_condition(torch.zeros(1, 3, 80, 48), grid)
     with torch.no_grad():
-        out = backbone.denoise(latents, torch.tensor([10]), backbone.encode_text(["a man"]), latents)
+        out = backbone.denoise(latents, torch.tensor([10]), backbone.encode_text(["a man"], first_frame), first_frame)
     assert out.shape == latents.shape

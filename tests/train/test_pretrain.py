@@ -2,11 +2,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import diffusers
 import pytest
 import torch
 
-from interplay.backbones.registry import build_tiny, load_backbone
+from interplay.backbones.registry import build_tiny, load_backbone, tiny_names
 from interplay.core.errors import InputError
+from interplay.train.pretrain import latents as latents_of_the_world
 from interplay.train.pretrain.autoencoder import moving_pixels
 from interplay.train.pretrain.config import AutoencoderConfig, DenoiserConfig, PretrainConfig
 from interplay.train.pretrain.latents import cache_latents, calibrate
@@ -23,15 +25,18 @@ CONFIG = PretrainConfig(
 )
 
 
-def test_a_pretrained_folder_is_a_stock_pipeline_with_a_card(tmp_path: Path) -> None:
-    from diffusers import CogVideoXImageToVideoPipeline
-
-    artifact = run(CONFIG, tmp_path / "tiny")
-    CogVideoXImageToVideoPipeline.from_pretrained(str(artifact.path))
+@pytest.mark.parametrize("name", tiny_names())
+def test_a_pretrained_folder_is_a_stock_pipeline_with_a_card(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(latents_of_the_world, "_CALIBRATION_CLIPS", 8)
+    artifact = run(CONFIG.model_copy(update={"backbone": name}), tmp_path / "tiny")
+    backbone = load_backbone(str(artifact.path))
+    getattr(diffusers, backbone.pipeline_class).from_pretrained(str(artifact.path))
     card = (artifact.path / "README.md").read_text()
-    assert "interplay world pretrain --backbone tiny-cogvideox --seed 0" in card
+    assert f"interplay world pretrain --backbone {name} --seed 0" in card
     assert "| denoiser | 2 |" in card
-    latents = load_backbone(str(artifact.path)).encode_video(torch.zeros(1, 3, 17, 48, 80))
+    latents = backbone.encode_video(torch.zeros(1, 3, 17, 48, 80))
     assert torch.isfinite(latents).all()
 
 

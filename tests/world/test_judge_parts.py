@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from interplay.world.judge.components import components
+from interplay.world.judge.first_world import BACKGROUNDS
 from interplay.world.judge.presence import Presence
 from interplay.world.judge.segment import BACKGROUND, COLOURS, SKIN_CLASS, TROUSERS_CLASS, classify, shrink
 from interplay.world.judge.tracks import _hidden, _unseen_runs
-from interplay.world.palette import BACKGROUNDS, INSTANCE_COLOURS, SKIN, TROUSERS
+from interplay.world.palette import INSTANCE_COLOURS, SKIN, TROUSERS
 
 
 def flood_fill(classes: np.ndarray) -> list[frozenset[tuple[int, int, int]]]:

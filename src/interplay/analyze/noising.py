@@ -40,12 +40,13 @@ class Noising(Source):
         backbone = self._backbone
         videos = torch.stack([to_tensor(self.frames(case)) for case in batch])
         latents = backbone.encode_video(videos)
-        condition = backbone.first_frame_condition(videos[:, :, 0], latents.shape[2])
-        text = backbone.encode_text([parse_caption(case.clip.caption).text for case in batch])
+        grid = backbone.grid(batch[0].clip.num_frames, batch[0].clip.size_hw)
+        first_frame = backbone.first_frame_condition(videos[:, :, 0], grid)
+        text = backbone.encode_text([parse_caption(case.clip.caption).text for case in batch], first_frame)
         for step, timestep in enumerate(self._timesteps):
             noisy = self._noised(batch, latents, step, timestep)
             timesteps = torch.full((len(batch),), timestep, device=latents.device)
-            watch(step, timestep, partial(backbone.denoise, noisy, timesteps, text, condition))
+            watch(step, timestep, partial(backbone.denoise, noisy, timesteps, text, first_frame))
 
     def frames(self, case: Case) -> UInt8[ndarray, "p y x 3"]:
         """The dataset's video."""

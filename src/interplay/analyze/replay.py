@@ -21,6 +21,7 @@ from torch import Tensor
 from interplay.analyze.config import AnalyzeConfig
 from interplay.analyze.source import Case, Source, Watch, sort_out
 from interplay.backbones.base import Backbone
+from interplay.backbones.batch import Batch
 from interplay.backbones.registry import load_backbone
 from interplay.core.artifacts import Artifact, open_artifact
 from interplay.core.errors import InputError
@@ -94,12 +95,12 @@ class Replay(Source):
         images = torch.stack([to_tensor(self._store.frames(case.clip)[:1])[:, 0] for case in batch])
         prompts = [parse_caption(case.clip.caption).text for case in batch]
 
-        def denoise(step: int, latents: Tensor, timesteps: Tensor, text: Tensor, condition: Tensor) -> Tensor:
-            return watch(step, int(timesteps[0]), lambda: backbone.denoise(latents, timesteps, text, condition))
+        def denoise(step: int, latents: Tensor, timesteps: Tensor, text: Batch, first_frame: Batch) -> Tensor:
+            return watch(step, int(timesteps[0]), lambda: backbone.denoise(latents, timesteps, text, first_frame))
 
         return sample(
             backbone,
-            conditions_for(backbone, prompts, images, grid.latent_shape[0]),
+            conditions_for(backbone, prompts, images, grid),
             clip_generators([int(entry["seed"]) for entry in entries]),
             steps=self.num_steps,
             guidance_scale=self._guidance,

@@ -23,7 +23,6 @@ from interplay.attention import observe
 from interplay.backbones.base import Backbone, Site
 from interplay.grid.pooling import PoolRule
 from interplay.grid.token_grid import TokenGrid
-from interplay.records.caption import Tokenizer
 
 VARIANTS: tuple[tuple[str, Kind, Relation], ...] = (
     ("noun_v2t", "noun", "v2t"),
@@ -120,9 +119,7 @@ class Scorer:
 def batch_regions(backbone: Backbone, batch: Sequence[Case], pool: PoolRule) -> tuple[TermRegions, TokenGrid]:
     """The terms of a batch of one geometry on its token grid."""
     grid = backbone.grid(batch[0].clip.num_frames, batch[0].clip.size_hw)
-    tokenizer = backbone.tokenizer
-    assert isinstance(tokenizer, Tokenizer)
-    terms = [terms_of(case.clip, case.tracks, tokenizer, backbone.text_length) for case in batch]
+    terms = [terms_of(case.clip, case.tracks, backbone) for case in batch]
     return regions_of(terms, grid, backbone.text_length, pool, backbone.device), grid
 
 

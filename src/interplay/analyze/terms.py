@@ -19,9 +19,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from interplay.attention import Region
+from interplay.backbones.base import Backbone
 from interplay.grid.pooling import PoolRule, pool_track
 from interplay.grid.token_grid import TokenGrid
-from interplay.records.caption import Tokenizer, parse_caption, token_spans
+from interplay.records.caption import parse_caption
 from interplay.records.clip import Clip, Interaction
 from interplay.records.masks import MaskTrack
 
@@ -41,10 +42,10 @@ class Term:
     track: MaskTrack
 
 
-def terms_of(clip: Clip, tracks: Mapping[str, MaskTrack], tokenizer: Tokenizer, text_length: int) -> tuple[Term, ...]:
+def terms_of(clip: Clip, tracks: Mapping[str, MaskTrack], backbone: Backbone) -> tuple[Term, ...]:
     """The nouns and verbs of a clip's interactions that have a mask track; nouns first."""
     caption = parse_caption(clip.caption, where=f"clip {clip.clip_id}, caption")
-    tokens = token_spans(caption, tokenizer, text_length).tokens
+    tokens = backbone.token_spans(caption).tokens
 
     def term(kind: Kind, label: str, track: MaskTrack) -> Term:
         return Term(kind, label, " / ".join(dict.fromkeys(caption.words(label))), tokens.get(label, ()), track)

@@ -95,7 +95,7 @@ class _ObservingProcessor:
             output = self.original(*args, **kwargs)
         with _own_saved_tensors(), _no_autocast(interception.calls):
             for observer in self.observers:
-                observer.measure(_only(interception.calls, observer.site))
+                observer.measure(_call_of(interception.calls, observer.site))
         return output
 
 
@@ -109,15 +109,18 @@ def observe(
     forward runs under ``no_grad``. Contexts nest. Nothing is left on the model afterwards.
     """
     _check_names(requests)
-    refuse_step_cache(backbone.transformer)
+    for transformer in backbone.transformers:
+        refuse_step_cache(transformer)
     seen = Observations(request.name for request in requests)
     opened: list[tuple[nn.Module, _Observer]] = []
     try:
         for site, asked in _by_site(backbone.sites(), requests, layout).items():
-            module = backbone.transformer.get_submodule(site.module)
             observer = _Observer(site, layout[site.kind], asked, seen)
-            _open(module, observer)
-            opened.append((module, observer))
+            # Of several experts only one runs in a forward, so a site's value is that of the expert that ran.
+            for transformer in backbone.transformers:
+                module = transformer.get_submodule(site.module)
+                _open(module, observer)
+                opened.append((module, observer))
         yield seen
     finally:
         for module, observer in opened:
@@ -184,14 +187,14 @@ def _check_names(requests: Sequence[Request]) -> None:
         raise ValueError(f"observation requests need names of their own; given twice: {', '.join(twice)}")
 
 
-def _only(calls: Sequence[AttentionCall], site: Site) -> AttentionCall:
-    if len(calls) != 1:
+def _call_of(calls: Sequence[AttentionCall], site: Site) -> AttentionCall:
+    if len(calls) != site.calls:
         raise InputError(
-            f"made {len(calls)} calls of torch's scaled_dot_product_attention, one was expected",
+            f"made {len(calls)} calls of torch's scaled_dot_product_attention, {site.calls} expected",
             where=f"attention site {site.address}",
             cure='use the "native" attention backend: transformer.set_attention_backend("native")',
         )
-    return calls[0]
+    return calls[site.call]
 
 
 def _inside_backward() -> bool:

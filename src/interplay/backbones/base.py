@@ -3,8 +3,11 @@
 A family (``cogvideox``, ``wan``, ...) implements :class:`Backbone` once. Everything above this floor (observation,
 objectives, methods, stages) speaks only this interface, so no stage ever asks which model it has in its hands.
 
-Shape legend: ``b`` batch, ``c`` latent channels, ``f h w`` latent frames, height, width, ``p y x`` pixel frames,
-height, width, ``t`` text tokens, ``d`` text width.
+What a model is conditioned on differs most between families. Here it is two batches of named tensors, text and first
+frame, that a family makes and reads itself (:class:`~interplay.backbones.batch.Batch`).
+
+Shape legend: ``b`` batch, ``n`` clips, ``c`` latent channels, ``f h w`` latent frames, height, width, ``p y x`` pixel
+frames, height, width.
 """
 
 from __future__ import annotations
@@ -13,16 +16,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from interplay.backbones.batch import Batch
 from interplay.grid.token_grid import TokenGrid
-from interplay.records.caption import Tokenizer
+from interplay.records.caption import Caption, Tokenizer, TokenSpans, token_spans
 
-Stream = Literal["text", "video"]
+Stream = Literal["text", "video", "image"]
 SiteKind = Literal["joint", "self", "cross"]
 
 
@@ -30,7 +34,9 @@ SiteKind = Literal["joint", "self", "cross"]
 class Site:
     """One attention of the network: ``address`` is its canonical name, ``module`` its path below the transformer.
 
-    ``projections`` are the linear layers inside the module (query, key, value, output) that a LoRA may adapt.
+    ``projections`` are the linear layers inside the module (query, key, value, output) that a LoRA may adapt. A module
+    may attend to several sequences one after the other: of its ``calls`` of the attention kernel this site is number
+    ``call``.
     """
 
     address: str
@@ -38,11 +44,16 @@ class Site:
     kind: SiteKind
     module: str
     projections: tuple[str, ...] = ("to_q", "to_k", "to_v", "to_out.0")
+    calls: int = 1
+    call: int = 0
 
 
 @dataclass(frozen=True)
 class TokenLayout:
-    """Where each stream's tokens sit along the query and the key axis of one kind of site."""
+    """Where each stream's tokens sit along the query and the key axis of one kind of site.
+
+    ``image`` tokens are those that an image encoder made of the first frame; tokens of no stream may lie in between.
+    """
 
     queries: Mapping[Stream, slice]
     keys: Mapping[Stream, slice]
@@ -53,16 +64,25 @@ class Objective:
     """What the network was trained to predict, and over how many noise steps.
 
     ``prediction`` is ``"v"`` (Salimans & Ho 2022, v = sqrt(a) e - sqrt(1-a) x0), ``"noise"`` or ``"flow"`` (e - x0).
+    The first ``given_frames`` latent frames are shown to the model clean, and what it predicts there means nothing.
     """
 
     prediction: Literal["v", "noise", "flow"]
     num_train_timesteps: int
+    given_frames: int = 0
 
 
 class Sampler(ABC):
     """One run of a model's noise schedule from pure noise to clean latents; keeps the state of multistep solvers."""
 
     timesteps: Tensor
+
+    @abstractmethod
+    def start(self, generators: Sequence[torch.Generator]) -> Float[Tensor, "b c f h w"]:
+        """The latents that the stock pipeline starts from, each clip's noise from its own generator.
+
+        A generator gives the same noise here as in the stock pipeline.
+        """
 
     @abstractmethod
     def step(
@@ -82,14 +102,38 @@ class Backbone(ABC):
     """A video diffusion transformer with its VAE, text encoder, tokenizer and scheduler, loaded and ready.
 
     ``vae`` is a diffusers video autoencoder: ``encode(x).latent_dist`` and ``decode(z).sample`` on ``b c p y x``.
+    Conditions are opaque to everybody but the family: what :meth:`embed_tokens` and :meth:`first_frame_condition` make
+    goes into :meth:`denoise`.
     """
 
     name: str
     objective: Objective
     transformer: nn.Module
     text_encoder: nn.Module
+    # Whether embed_tokens looks at the first frame; where it does not, clips of one prompt have one text condition.
+    text_sees_first_frame: bool = False
     # Any, because diffusers' autoencoders share these methods and no base class that declares them.
     vae: Any
+
+    @property
+    def transformers(self) -> tuple[nn.Module, ...]:
+        """All transformers, of one architecture: several where experts share the noise levels, noisiest first."""
+        return (self.transformer,)
+
+    @property
+    def text_encoders(self) -> tuple[nn.Module, ...]:
+        """All networks that :meth:`embed_tokens` runs."""
+        return (self.text_encoder,)
+
+    @property
+    def networks(self) -> Mapping[str, nn.Module]:
+        """Every network of the pipeline by a name that says what it is."""
+        groups = {"transformer": self.transformers, "text encoder": self.text_encoders, "autoencoder": (self.vae,)}
+        return {
+            name if number == 1 else f"{name} {number}": module
+            for name, group in groups.items()
+            for number, module in enumerate(group, start=1)
+        }
 
     @property
     @abstractmethod
@@ -101,6 +145,10 @@ class Backbone(ABC):
     def text_length(self) -> int:
         """Number of text tokens the model was configured with; captions are padded or cut to it."""
 
+    def token_spans(self, caption: Caption) -> TokenSpans:
+        """Where the caption's labels stand among the text tokens, and what :attr:`text_length` cuts off."""
+        return token_spans(caption, self.tokenizer, self.text_length)
+
     @property
     @abstractmethod
     def native_frames(self) -> int:
@@ -110,6 +158,11 @@ class Backbone(ABC):
     @abstractmethod
     def native_size_hw(self) -> tuple[int, int]:
         """Pixel height and width of the clips the model was trained on."""
+
+    @property
+    @abstractmethod
+    def latent_channels(self) -> int:
+        """Channels of the latents that are denoised."""
 
     @property
     @abstractmethod
@@ -135,21 +188,29 @@ class Backbone(ABC):
 
     @property
     def dtype(self) -> torch.dtype:
-        """The transformer's floating point type."""
-        return next(self.transformer.parameters()).dtype
+        """The floating point type that the transformer computes in (a few of its weights may stay in float32)."""
+        # nn.Module declares no such attribute, every diffusers model has it.
+        return cast(torch.dtype, self.transformer.dtype)
 
     @abstractmethod
-    def tokenize(self, texts: Sequence[str]) -> Int[Tensor, "b t"]:
-        """Token ids of plain prompts, padded or cut to :attr:`text_length`."""
+    def tokenize(self, texts: Sequence[str]) -> Batch:
+        """Tokens of plain prompts, padded or cut to :attr:`text_length`. Empty text is the unconditional prompt."""
 
     @abstractmethod
-    def embed_tokens(self, ids: Int[Tensor, "b t"]) -> Float[Tensor, "b t d"]:
-        """Text conditions of token ids; differentiable with respect to the text encoder."""
+    def embed_tokens(self, tokens: Batch, first_frame: Batch) -> Batch:
+        """Text conditions of tokens; differentiable with respect to the text encoders.
+
+        ``first_frame`` is the condition of the same clips: some models read their prompt with the picture in view.
+        """
 
     @torch.no_grad()
-    def encode_text(self, texts: Sequence[str]) -> Float[Tensor, "b t d"]:
+    def encode_text(self, texts: Sequence[str], first_frame: Batch) -> Batch:
         """Text conditions of plain prompts. Empty text is the unconditional prompt."""
-        return self.embed_tokens(self.tokenize(texts))
+        return self.embed_tokens(self.tokenize(texts), first_frame)
+
+    def told_guidance(self, text: Batch, scale: float) -> Batch | None:
+        """Text conditions that tell a guidance-distilled model this scale, for one pass; ``None`` if it takes two."""
+        return None
 
     @abstractmethod
     def encode_video(self, video: Float[Tensor, "b 3 p y x"]) -> Float[Tensor, "b c f h w"]:
@@ -160,12 +221,12 @@ class Backbone(ABC):
         """Pixels in [-1, 1] of scaled latents."""
 
     @abstractmethod
-    def first_frame_condition(self, image: Float[Tensor, "b 3 y x"], latent_frames: int) -> Float[Tensor, "b c f h w"]:
-        """The image condition the transformer sees beside the noisy latents, as the stock pipeline builds it."""
+    def first_frame_condition(self, image: Float[Tensor, "b 3 y x"], grid: TokenGrid) -> Batch:
+        """What the transformer is shown of the first frame (pixels in [-1, 1]) of clips of this geometry."""
 
     @abstractmethod
-    def set_latent_scale(self, standard_deviation: float) -> None:
-        """Tell the VAE the standard deviation of its raw latents, so that scaled latents have unit variance."""
+    def fit_latent_scale(self, latents: Float[Tensor, "n c f h w"]) -> None:
+        """Change the latent scale so that clips whose latents are these now will have latents of unit variance."""
 
     @abstractmethod
     def save(self, folder: Path) -> None:
@@ -176,14 +237,17 @@ class Backbone(ABC):
         self,
         latents: Float[Tensor, "b c f h w"],
         timesteps: Tensor,
-        text: Float[Tensor, "b t d"],
-        condition: Float[Tensor, "b c f h w"],
+        text: Batch,
+        first_frame: Batch,
     ) -> Float[Tensor, "b c f h w"]:
-        """One forward of the transformer at integer ``timesteps`` (shape ``b``): the objective's prediction."""
+        """One forward at these ``timesteps`` (shape ``b``): the objective's prediction.
+
+        Where experts share the noise levels, all timesteps of one call belong to one of them, else ``ValueError``.
+        """
 
     @abstractmethod
-    def sampler(self, steps: int) -> Sampler:
-        """A fresh run of the model's own scheduler with this many steps."""
+    def sampler(self, steps: int, grid: TokenGrid, first_frame: Batch) -> Sampler:
+        """A fresh run of the model's own scheduler with this many steps, for clips that start with ``first_frame``."""
 
     @abstractmethod
     def add_lora(self, sites: Sequence[Site], rank: int, alpha: float) -> None:
@@ -196,6 +260,10 @@ class Backbone(ABC):
     @abstractmethod
     def load_lora(self, folder: Path) -> None:
         """Load adapters through the stock pipeline's own loader."""
+
+    def draw_timesteps(self, count: int, generator: torch.Generator) -> Int[Tensor, " b"]:
+        """Random timesteps of one training batch, on the CPU as ``generator`` is; uniform unless a family says else."""
+        return torch.randint(self.objective.num_train_timesteps, (count,), generator=generator)
 
     @abstractmethod
     def add_noise(

@@ -20,14 +20,28 @@ _INDEX = "model_index.json"
 _SAMPLE_BYTES = 1 << 20
 
 # diffusers pipeline class -> adapter with ``load(folder, device, dtype)`` and ``skeleton(folder, dtype)``.
-_FAMILIES = {"CogVideoXImageToVideoPipeline": "interplay.backbones.cogvideox.adapter:CogVideoX"}
+_FAMILIES = {
+    "CogVideoXImageToVideoPipeline": "interplay.backbones.cogvideox.adapter:CogVideoX",
+    "HunyuanVideoImageToVideoPipeline": "interplay.backbones.hunyuan_video.adapter:HunyuanVideo",
+    "WanImageToVideoPipeline": "interplay.backbones.wan.adapter:Wan",
+    "WanPipeline": "interplay.backbones.wan.adapter:Wan",  # Wan 2.2 TI2V makes both and is published as this one
+}
 # tiny backbone -> builder ``build(seed)`` of an untrained instance.
-_TINY = {"tiny-cogvideox": "interplay.backbones.cogvideox.tiny:build"}
+_TINY = {
+    "tiny-cogvideox": "interplay.backbones.cogvideox.tiny:build",
+    "tiny-hunyuan-video": "interplay.backbones.hunyuan_video.tiny:build",
+    "tiny-wan": "interplay.backbones.wan.tiny:build",
+}
 
 
 def tiny_names() -> tuple[str, ...]:
     """The tiny backbones that this package can build; trained weights of some ship with it."""
     return tuple(_TINY)
+
+
+def shipped_names() -> tuple[str, ...]:
+    """The tiny backbones whose trained weights lie inside the package."""
+    return tuple(name for name in _TINY if (shipped_folder(name) / _INDEX).is_file())
 
 
 def shipped_folder(name: str) -> Path:
@@ -64,11 +78,15 @@ def pipeline_folder(name_or_folder: str) -> Path:
     """The folder of a shipped backbone by name, or the given folder; :class:`InputError` when it is no pipeline."""
     folder = shipped_folder(name_or_folder) if name_or_folder in _TINY else Path(name_or_folder)
     if not (folder / _INDEX).is_file():
-        raise InputError(
-            f"is no pipeline folder (it holds no {_INDEX})",
-            where=f"backbone {name_or_folder}",
-            cure=f"name a folder in the diffusers layout or one of {', '.join(_TINY)}",
-        )
+        shipped = ", ".join(shipped_names())
+        if name_or_folder in _TINY:
+            problem = "comes without trained weights"
+            made = f"make them (interplay world pretrain --backbone {name_or_folder})"
+            cure = f"{made} and name their folder, or use {shipped}"
+        else:
+            problem = f"is no pipeline folder (it holds no {_INDEX})"
+            cure = f"name a folder in the diffusers layout or one of {shipped}"
+        raise InputError(problem, where=f"backbone {name_or_folder}", cure=cure)
     return folder
 
 

@@ -1,7 +1,7 @@
 """Sampling a clip from noise with classifier-free guidance, one random generator per clip.
 
 A clip's result depends on its own seed and not on its neighbours in the batch. Shape legend: ``b`` clips, ``c f h w``
-latent channels, frames, height, width, ``t d`` text tokens and width.
+latent channels, frames, height, width, ``y x`` pixel height and width.
 """
 
 from __future__ import annotations
@@ -14,27 +14,33 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interplay.backbones.base import Backbone
+from interplay.backbones.batch import Batch
+from interplay.grid.token_grid import TokenGrid
 
-Denoise = Callable[[int, Tensor, Tensor, Tensor, Tensor], Tensor]
+# (step, latents, timesteps, text, first frame) -> the model's prediction.
+Denoise = Callable[[int, Tensor, Tensor, Batch, Batch], Tensor]
 
 
 @dataclass(frozen=True)
 class Conditions:
-    """What a batch of clips is generated from: text, empty text (for guidance) and the first frame's condition."""
+    """What clips of one geometry are generated from: text, empty text (for guidance) and their first frames."""
 
-    text: Float[Tensor, "b t d"]
-    empty_text: Float[Tensor, "b t d"]
-    first_frame: Float[Tensor, "b c f h w"]
+    grid: TokenGrid
+    text: Batch
+    empty_text: Batch
+    first_frame: Batch
 
 
 def conditions_for(
-    backbone: Backbone, prompts: Sequence[str], images: Float[Tensor, "b 3 y x"], latent_frames: int
+    backbone: Backbone, prompts: Sequence[str], images: Float[Tensor, "b 3 y x"], grid: TokenGrid
 ) -> Conditions:
     """Encode prompts and first frames (pixels in [-1, 1])."""
+    first_frame = backbone.first_frame_condition(images, grid)
     return Conditions(
-        text=backbone.encode_text(prompts),
-        empty_text=backbone.encode_text([""] * len(prompts)),
-        first_frame=backbone.first_frame_condition(images, latent_frames),
+        grid=grid,
+        text=backbone.encode_text(prompts, first_frame),
+        empty_text=backbone.encode_text([""] * len(prompts), first_frame),
+        first_frame=first_frame,
     )
 
 
@@ -56,18 +62,22 @@ def sample(
     """Latents of generated clips.
 
     With ``guidance_scale`` above 1 the model sees the batch twice, ``[empty text, text]`` along the batch axis, and
-    the prediction is ``empty + guidance_scale * (text - empty)`` (Ho & Salimans 2022). ``denoise(step, latents,
-    timesteps, text, condition)`` replaces the plain call of the model, for instance to observe it.
+    the prediction is ``empty + guidance_scale * (text - empty)`` (Ho & Salimans 2022); a model that was distilled to
+    do this in one pass is told the scale instead. ``denoise(step, latents, timesteps, text, first_frame)`` replaces the
+    plain call of the model, for instance to observe it.
     """
     call = denoise or _plain(backbone)
-    sampler = backbone.sampler(steps)
-    latents = _initial_noise(conditions.first_frame, generators)
-    guided = guidance_scale > 1.0
-    text = torch.cat([conditions.empty_text, conditions.text]) if guided else conditions.text
-    condition = conditions.first_frame.repeat(2 if guided else 1, 1, 1, 1, 1)
+    sampler = backbone.sampler(steps, conditions.grid, conditions.first_frame)
+    latents = sampler.start(generators)
+    told = backbone.told_guidance(conditions.text, guidance_scale)
+    guided = told is None and guidance_scale > 1.0
+    text = conditions.text if told is None else told
+    if guided:
+        text = Batch.join([conditions.empty_text, conditions.text])
+    first_frame = conditions.first_frame.repeated(2 if guided else 1)
     for index, timestep in enumerate(sampler.timesteps):
         doubled = latents.repeat(2 if guided else 1, 1, 1, 1, 1)
-        prediction = call(index, doubled, timestep.expand(len(doubled)), text, condition)
+        prediction = call(index, doubled, timestep.expand(len(doubled)), text, first_frame)
         if guided:
             empty, full = prediction.chunk(2)
             prediction = empty + guidance_scale * (full - empty)
@@ -76,14 +86,7 @@ def sample(
 
 
 def _plain(backbone: Backbone) -> Denoise:
-    def denoise(index: int, latents: Tensor, timesteps: Tensor, text: Tensor, condition: Tensor) -> Tensor:
-        return backbone.denoise(latents, timesteps, text, condition)
+    def denoise(index: int, latents: Tensor, timesteps: Tensor, text: Batch, first_frame: Batch) -> Tensor:
+        return backbone.denoise(latents, timesteps, text, first_frame)
 
     return denoise
-
-
-def _initial_noise(like: Float[Tensor, "b c f h w"], generators: Sequence[torch.Generator]) -> Tensor:
-    """Noise in the stock pipeline's axis order (f before c), so that a seed gives the same clip there and here."""
-    _, c, f, h, w = like.shape
-    noise = [torch.randn(f, c, h, w, generator=generator).transpose(0, 1) for generator in generators]
-    return torch.stack(noise).to(like.device, like.dtype)

@@ -16,11 +16,16 @@ from interplay.backbones.base import Backbone
 
 @dataclass(frozen=True)
 class NoisedBatch:
-    """Noisy latents, their timesteps and the objective's target."""
+    """Noisy latents, their timesteps and the objective's target, of which the first ``given_frames`` do not count."""
 
     noisy: Float[Tensor, "b c f h w"]
     timesteps: Int[Tensor, " b"]
     target: Float[Tensor, "b c f h w"]
+    given_frames: int
+
+    def loss(self, prediction: Float[Tensor, "b c f h w"]) -> Float[Tensor, " b"]:
+        """:func:`diffusion_loss` of the frames that the model has to predict."""
+        return diffusion_loss(prediction[:, :, self.given_frames :], self.target[:, :, self.given_frames :])
 
 
 def noise_batch(
@@ -29,14 +34,14 @@ def noise_batch(
     generator: torch.Generator,
     timesteps: Int[Tensor, " b"] | None = None,
 ) -> NoisedBatch:
-    """Noise clean latents to ``timesteps``, or to uniformly random ones. ``generator`` lives on the CPU."""
+    """Noise clean latents to ``timesteps``, or to random ones that the backbone draws; ``generator`` is on the CPU."""
     if timesteps is None:
-        limit = backbone.objective.num_train_timesteps
-        timesteps = torch.randint(limit, (len(latents),), generator=generator)
+        timesteps = backbone.draw_timesteps(len(latents), generator)
     timesteps = timesteps.to(latents.device)
     noise = torch.randn(latents.shape, generator=generator).to(latents)
     noisy = backbone.add_noise(latents, noise, timesteps)
-    return NoisedBatch(noisy, timesteps, backbone.target(latents, noise, timesteps))
+    target = backbone.target(latents, noise, timesteps)
+    return NoisedBatch(noisy, timesteps, target, backbone.objective.given_frames)
 
 
 def diffusion_loss(prediction: Float[Tensor, "b c f h w"], target: Float[Tensor, "b c f h w"]) -> Float[Tensor, " b"]:

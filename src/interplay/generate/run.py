@@ -81,7 +81,7 @@ def _generate_batch(
     """Generate one batch; a video is written before its sidecar, so a sidecar proves that the clip is complete."""
     grid = backbone.grid(batch[0].num_frames, batch[0].size_hw)
     images = torch.stack([to_tensor(store.frames(clip)[:1])[:, 0] for clip in batch])
-    conditions = conditions_for(backbone, [prompt_of(clip) for clip in batch], images, grid.latent_shape[0])
+    conditions = conditions_for(backbone, [prompt_of(clip) for clip in batch], images, grid)
     generators = clip_generators([clip_seed(config.seed, clip) for clip in batch])
     latents = sample(backbone, conditions, generators, steps=config.steps, guidance_scale=config.guidance_scale)
     for clip, video in zip(batch, backbone.decode_video(latents), strict=True):

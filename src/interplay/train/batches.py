@@ -3,7 +3,7 @@
 Clips of different geometry cannot share a tensor, so a step first draws a bucket, in proportion to its clips, and then
 clips of it. With one bucket there is nothing to choose, and nothing is drawn.
 
-Shape legend: ``b`` clips, ``c f h w`` latent channels, frames, height, width, ``t`` text tokens, ``d`` text width.
+Shape legend: ``b`` clips, ``c f h w`` latent channels, frames, height, width.
 """
 
 from __future__ import annotations
@@ -16,18 +16,19 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from interplay.backbones.batch import Batch
 from interplay.grid.token_grid import TokenGrid
 from interplay.methods.matrix.targets import ClipTargets
 
 
 @dataclass(frozen=True)
-class Batch:
-    """Clips of one geometry; ``targets`` is empty when nothing is aligned."""
+class ClipBatch:
+    """Clips of one geometry and their conditions; ``targets`` is empty when nothing is aligned."""
 
     grid: TokenGrid
     latents: Float[Tensor, "b c f h w"]
-    conditions: Float[Tensor, "b c f h w"]
-    text: Float[Tensor, "b t d"]
+    first_frame: Batch
+    text: Batch
     targets: tuple[ClipTargets, ...] = ()
 
 
@@ -40,7 +41,7 @@ class TrainingClips(ABC):
         return sum(map(len, self.groups))
 
     @abstractmethod
-    def batch(self, rows: Sequence[int], dropped: Sequence[bool]) -> Batch:
+    def batch(self, rows: Sequence[int], dropped: Sequence[bool]) -> ClipBatch:
         """These clips, which must be of one group; where ``dropped``, with the empty caption (targets keep theirs)."""
 
     def draw(self, size: int, generator: torch.Generator) -> Int[Tensor, " b"]:

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from interplay.backbones.base import Backbone
+from interplay.backbones.batch import Batch
 from interplay.core.cache import Cache
 from interplay.core.errors import InputError
 from interplay.core.progress import track
@@ -21,10 +21,10 @@ from interplay.grid.token_grid import TokenGrid
 from interplay.methods.matrix.config import MatrixConfig
 from interplay.methods.matrix.requests import Missing, aligns, missing_in
 from interplay.methods.matrix.targets import ClipTargets, caption_of, cast_of, targets_of
-from interplay.records.caption import parse_caption, token_spans
+from interplay.records.caption import parse_caption
 from interplay.records.clip import Clip
 from interplay.records.store.reader import ClipStore
-from interplay.train.batches import Batch, TrainingClips
+from interplay.train.batches import ClipBatch, TrainingClips
 from interplay.train.config import TrainConfig
 from interplay.train.encoding import Encoder, MaskSource, Source, digest_of_tracks
 
@@ -74,21 +74,19 @@ class EncodedClips(TrainingClips):
         self.missing = tuple(missing)
         self.lost_spans = tuple(f"{row.clip_id}: {label}" for row in rows if row.words for label in row.words.lost)
 
-    def batch(self, rows: Sequence[int], dropped: Sequence[bool]) -> Batch:
+    def batch(self, rows: Sequence[int], dropped: Sequence[bool]) -> ClipBatch:
         """These clips, which must be of one group; where ``dropped``, with the empty caption (targets keep theirs)."""
         chosen = [self._rows[row] for row in rows]
         pixels = [self._encoder.pixels(row.pixels) for row in chosen]
         texts = ["" if drop else row.text for row, drop in zip(chosen, dropped, strict=True)]
-        return Batch(
+        pairs = zip(texts, chosen, strict=True)
+        return ClipBatch(
             grid=self._grids[chosen[0].pixels.assignment.bucket],
-            latents=self._stacked([latents for latents, _ in pixels]),
-            conditions=self._stacked([condition for _, condition in pixels]),
-            text=self._stacked([self._encoder.text(text) for text in texts]),
+            latents=torch.stack([latents for latents, _ in pixels]).to(self._device),
+            first_frame=Batch.join([first_frame for _, first_frame in pixels]).to(self._device),
+            text=Batch.join([self._encoder.text(text, row.pixels) for text, row in pairs]).to(self._device),
             targets=tuple(_targets(row, self._encoder) for row in chosen if row.words),
         )
-
-    def _stacked(self, tensors: Sequence[Tensor]) -> Tensor:
-        return torch.stack(list(tensors)).to(self._device)
 
 
 def encode_clips(
@@ -106,7 +104,8 @@ def encode_clips(
         for assignment in track(report.assigned, label="read clips")
     ]
     encoder.prepare([row.pixels for row in rows])
-    _embed(encoder, rows)
+    # The empty caption stands for a dropped one.
+    encoder.prepare_texts((text, row.pixels) for row in rows for text in ("", row.text))
     missing = _missing(encoder, rows, config.matrix) if config.matrix else []
     return EncodedClips(backbone, encoder, rows, grids, report, missing)
 
@@ -163,14 +162,8 @@ def _row(
         return Row(clip.clip_id, pixels, caption.text, None)
     cast = cast_of(clip)
     masks = MaskSource(clip.clip_id, cast, digest_of_tracks(clip, cast), assignment, grid, matrix.pool)
-    spans = token_spans(caption, backbone.tokenizer, backbone.text_length)
+    spans = backbone.token_spans(caption)
     return Row(clip.clip_id, pixels, caption.text, Words(masks, spans.tokens, tuple(spans.lost)))
-
-
-def _embed(encoder: Encoder, rows: Sequence[Row]) -> None:
-    """Embed the captions that the cache does not have, and the empty one, which stands for a dropped caption."""
-    for text in track(dict.fromkeys(("", *(row.text for row in rows))), label="embed captions"):
-        encoder.text(text)
 
 
 def _missing(encoder: Encoder, rows: Sequence[Row], matrix: MatrixConfig) -> list[Missing]:

@@ -5,18 +5,17 @@ A cache must not change a number, so what is computed may depend on nothing but 
 - A clip is encoded alone; small clips in twos, a single one beside its own copy. The bits of a clip's latents
   then do not depend on which other clips were missing from the cache. (Two, because PyTorch on the CPU has a slow
   convolution for a small single clip and a fast one for all larger batches.)
-- A caption is embedded alone.
+- A caption is embedded alone; with its clip's first frame where the model reads it with the picture in view.
 - Keys name content, not places: the video by the digest of its bytes, the model by that of its files, and with them the
   releases and the kind of device that the numbers come from.
 
-Shape legend: ``p y x`` pixel frames, height, width, ``c f h w`` latent channels, frames, height, width, ``t`` text
-tokens, ``d`` text width, ``e`` entities.
+Shape legend: ``p y x`` pixel frames, height, width, ``c f h w`` latent channels, frames, height, width, ``e`` entities.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from itertools import groupby
@@ -31,10 +30,11 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from interplay.backbones.base import Backbone
+from interplay.backbones.batch import Batch
 from interplay.core.cache import Cache
 from interplay.core.config import digest
 from interplay.core.errors import InputError
-from interplay.core.progress import Progress
+from interplay.core.progress import Progress, track
 from interplay.grid.assignment import Assignment
 from interplay.grid.buckets import Bucket
 from interplay.grid.pixels import to_tensor
@@ -48,8 +48,9 @@ from interplay.records.store.reader import ClipStore
 
 LATENTS, TEXT, MASKS, DIGESTS = "latents", "text", "masks", "digests"
 # Part of every key: to be raised when the code that computes an entry changes what it computes.
-_RECIPE = 1
+_RECIPE = 2
 _RELEASES = ("torch", "diffusers", "transformers", "av")
+_FIRST = "first_frame."  # the tensors of a first-frame condition, beside the latents of their clip
 # Sixteen clips of the embedded world. Above, a single clip has the fast convolution too, and two would need twice the
 # memory.
 _SMALL_PX = 1 << 20
@@ -110,15 +111,22 @@ class Encoder:
                         self._cache.put(LATENTS, self._pixel_key(source), entry)
                     progress.advance(len(together))
 
-    def pixels(self, source: Source) -> tuple[Float[Tensor, "c f h w"], Float[Tensor, "c f h w"]]:
-        """A clip's latents and its first-frame condition, on the CPU."""
+    def pixels(self, source: Source) -> tuple[Float[Tensor, "c f h w"], Batch]:
+        """A clip's latents and its first-frame condition (one row), on the CPU."""
         entry = load(self._cache.get_or_make(LATENTS, self._pixel_key(source), lambda: self._encode([source])[0]))
-        return entry["latents"], _with_zero_tail(entry["condition"], entry["latents"].shape[1])
+        latents = entry.pop("latents")
+        return latents, Batch({name.removeprefix(_FIRST): tensor for name, tensor in entry.items()})
 
-    def text(self, text: str) -> Float[Tensor, "t d"]:
-        """The embedding of a plain caption, on the CPU."""
-        key = {**self._made_by, "text": text, "length": self._backbone.text_length}
-        return load(self._cache.get_or_make(TEXT, key, lambda: self._embed(text)))["text"]
+    def text(self, text: str, source: Source) -> Batch:
+        """The condition (one row) that a plain caption is for this clip, on the CPU."""
+        key = self._text_key(text, source)
+        return Batch(load(self._cache.get_or_make(TEXT, key, lambda: self._embed(text, source))))
+
+    def prepare_texts(self, captions: Iterable[tuple[str, Source]]) -> None:
+        """Embed the captions that the cache does not have."""
+        distinct = {digest(self._text_key(text, source)): (text, source) for text, source in captions}
+        for text, source in track(list(distinct.values()), label="embed captions"):
+            self.text(text, source)
 
     def masks(self, source: MaskSource) -> tuple[Float[Tensor, "e f h w"], Bool[Tensor, "e f"]]:
         """The pooled tracks of a clip's cast, and where they are known (:func:`.pool_cast`)."""
@@ -135,27 +143,38 @@ class Encoder:
     def _pixel_key(self, source: Source) -> Mapping[str, Any]:
         return {**self._made_by, "video": source.digest, **_geometry_key(source.assignment)}
 
+    def _text_key(self, text: str, source: Source) -> Mapping[str, Any]:
+        key = {**self._made_by, "text": text, "length": self._backbone.text_length}
+        return {**key, "seen": self._pixel_key(source)} if self._backbone.text_sees_first_frame else key
+
     def _encode(self, sources: Sequence[Source]) -> list[bytes]:
         """Clips of one bucket, as entries of the cache."""
-        backbone = self._backbone
+        backbone, bucket = self._backbone, sources[0].assignment.bucket
         videos = [to_tensor(_read(source)) for source in sources]
-        alone = len(videos) < clips_at_once(sources[0].assignment.bucket)
+        alone = len(videos) < clips_at_once(bucket)
         video = torch.stack(videos * 2 if alone else videos)
         latents = backbone.encode_video(video).cpu()
-        conditions = backbone.first_frame_condition(video[:, :, 0], latents.shape[2]).cpu()
+        grid = backbone.grid(bucket.frames, bucket.size_hw)
+        first_frames = backbone.first_frame_condition(video[:, :, 0], grid)
         return [
-            save({"latents": latents[row].contiguous(), "condition": _without_zero_tail(conditions[row])})
+            save({"latents": latents[row].contiguous(), **_tensors(first_frames.take([row]), _FIRST)})
             for row in range(len(sources))
         ]
 
     @torch.no_grad()
-    def _embed(self, text: str) -> bytes:
-        return save({"text": self._backbone.encode_text([text])[0].cpu().contiguous()})
+    def _embed(self, text: str, source: Source) -> bytes:
+        _, first_frame = self.pixels(source)
+        return save(_tensors(self._backbone.encode_text([text], first_frame.to(self._backbone.device))))
 
 
 def clips_at_once(bucket: Bucket) -> int:
     """How many clips of this size are encoded together."""
     return 2 if bucket.volume <= _SMALL_PX else 1
+
+
+def _tensors(batch: Batch, prefix: str = "") -> dict[str, Tensor]:
+    """A batch as safetensors keeps it."""
+    return {f"{prefix}{name}": tensor.cpu().contiguous() for name, tensor in batch.tensors.items()}
 
 
 def _in_groups(sources: Sequence[Source], size: int) -> list[Sequence[Source]]:
@@ -206,14 +225,3 @@ def _digest_of_track(track: MaskTrack) -> str:
     # COCO counts are printable ASCII, so neither the separator nor the mark of a gap can be part of one.
     frames = b"\n".join(b"\0" if counts is None else counts for counts in track.frames)
     return hashlib.sha256(f"{track.size_hw}".encode("ascii") + frames).hexdigest()
-
-
-def _without_zero_tail(condition: Float[Tensor, "c f h w"]) -> Float[Tensor, "c g h w"]:
-    """A first-frame condition without the frames at its end that are zero, which are nearly all of it."""
-    used = (condition != 0).any(dim=3).any(dim=2).any(dim=0).nonzero()
-    return condition[:, : int(used[-1]) + 1 if len(used) else 0].contiguous()
-
-
-def _with_zero_tail(condition: Float[Tensor, "c g h w"], frames: int) -> Float[Tensor, "c f h w"]:
-    channels, kept, height, width = condition.shape
-    return torch.cat([condition, condition.new_zeros(channels, frames - kept, height, width)], dim=1)

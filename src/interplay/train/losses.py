@@ -13,12 +13,12 @@ from torch import Tensor, nn
 
 from interplay.attention import observe
 from interplay.backbones.base import Backbone
-from interplay.diffusion.training import NoisedBatch, diffusion_loss, noise_batch
+from interplay.diffusion.training import NoisedBatch, noise_batch
 from interplay.methods.matrix.config import MatrixConfig
 from interplay.methods.matrix.requests import MatrixSites, build_batch
 from interplay.methods.matrix.targets import ClipTargets
 from interplay.methods.matrix.terms import MatrixHeads, losses, weighted_total
-from interplay.train.batches import Batch, TrainingClips
+from interplay.train.batches import ClipBatch, TrainingClips
 from interplay.train.config import TrainConfig
 
 
@@ -26,7 +26,7 @@ from interplay.train.config import TrainConfig
 class Draw:
     """The random choices of one step: which clips, whose caption is dropped, and how noisy they are."""
 
-    clips: Batch
+    clips: ClipBatch
     dropped: Bool[Tensor, " b"]
     noised: NoisedBatch
 
@@ -36,13 +36,13 @@ class FineTuneLosses(nn.Module):
 
     def __init__(self, backbone: Backbone, data: TrainingClips, config: TrainConfig) -> None:
         super().__init__()
-        self.transformer = backbone.transformer
+        self.transformers = nn.ModuleList(backbone.transformers)
         self.backbone, self.data, self.config = backbone, data, config
 
     def forward(self, generator: torch.Generator) -> dict[str, Tensor]:
         """``loss`` and ``diffusion``, which are the same thing here."""
         draw = self.draw(generator)
-        diffusion = diffusion_loss(self.predict(draw), draw.noised.target).mean()
+        diffusion = draw.noised.loss(self.predict(draw)).mean()
         return {"loss": diffusion, "diffusion": diffusion}
 
     def draw(self, generator: torch.Generator) -> Draw:
@@ -55,7 +55,7 @@ class FineTuneLosses(nn.Module):
     def predict(self, draw: Draw) -> Float[Tensor, "b c f h w"]:
         """The model's prediction for the chosen clips."""
         noised, clips = draw.noised, draw.clips
-        return self.backbone.denoise(noised.noisy, noised.timesteps, clips.text, clips.conditions)
+        return self.backbone.denoise(noised.noisy, noised.timesteps, clips.text, clips.first_frame)
 
 
 class MatrixLosses(FineTuneLosses):
@@ -85,7 +85,7 @@ class MatrixLosses(FineTuneLosses):
         with observe(self.backbone, batch.requests, layout) as seen:
             prediction = self.predict(draw)
         terms = losses(self.matrix, self.heads, seen, batch)
-        diffusion = diffusion_loss(prediction, draw.noised.target)
+        diffusion = draw.noised.loss(prediction)
         total = (diffusion + weighted_total(self.matrix, terms)).mean()
         means = {name: term.value.sum() / term.present.sum().clamp(min=1) for name, term in terms.items()}
         return {"loss": total, "diffusion": diffusion.mean(), **means}

@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 
 from interplay.attention import Observations, observe
+from interplay.backbones.batch import Batch
 from interplay.core.errors import InputError
 from interplay.methods.matrix.alignment import bce_term, l2_term, soft_dice_term
 from interplay.methods.matrix.config import MatrixConfig
 from interplay.methods.matrix.requests import MatrixSites, build_batch
 from interplay.methods.matrix.targets import caption_of, clip_targets
 from interplay.methods.matrix.terms import MatrixHeads, losses, weighted_total
-from interplay.records.caption import token_spans
 from interplay.records.clip import Interaction
 
 CONFIG = MatrixConfig(v2t_layers=(0, 2), v2v_layers=(1,))
@@ -26,7 +26,7 @@ class Run:
 
     def __init__(self, backbone, grid, clips, config=CONFIG) -> None:
         captions = [caption_of(clip, config) for clip in clips]
-        spans = [token_spans(caption, backbone.tokenizer, backbone.text_length) for caption in captions]
+        spans = [backbone.token_spans(caption) for caption in captions]
         self.targets = [
             clip_targets(clip, tokens=span.tokens, grid=grid, pool=config.pool)
             for clip, span in zip(clips, spans, strict=True)
@@ -37,9 +37,10 @@ class Run:
         generator = torch.Generator().manual_seed(2)
         shape = (len(clips), backbone.transformer.config.out_channels, *grid.latent_shape)
         noisy, condition = (torch.randn(shape, generator=generator) for _ in range(2))
-        text = torch.randn(len(clips), backbone.text_length, 16, generator=generator)
+        text = Batch({"embeddings": torch.randn(len(clips), backbone.text_length, 16, generator=generator)})
+        first_frame = Batch({"latents": condition[:, :, :1]})
         with observe(backbone, self.batch.requests, backbone.layout(grid, backbone.text_length)) as self.seen:
-            backbone.denoise(noisy, torch.full((len(clips),), 500), text, condition)
+            backbone.denoise(noisy, torch.full((len(clips),), 500), text, first_frame)
 
     def terms(self):
         return losses(self.config, self.heads, self.seen, self.batch)

@@ -49,7 +49,9 @@ def test_attention_is_counted_without_the_matrix_of_queries_and_keys():
     queries = [empty(1, 2, 1000, 8).requires_grad_() for _ in range(3)]
 
     rehearsed = rehearse(lambda: F.scaled_dot_product_attention(*queries))
+    names = dict(zip(("query", "key", "value"), queries, strict=True))
 
+    assert rehearse(lambda: F.scaled_dot_product_attention(**names)) == rehearsed
     # The output and one log-sum-exp per query and head; the matrix alone would be two million numbers.
     assert rehearsed.kept == (1 * 2 * 1000 * 8 + 1 * 2 * 1000) * FLOAT
 

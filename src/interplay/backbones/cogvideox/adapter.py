@@ -3,7 +3,10 @@
 Canonical latents are ``b c f h w``; the stock transformer wants ``b f c h w``, and the permutation stays in here. The
 text encoder runs without an attention mask, as the stock pipeline runs it, so padding tokens are part of the text.
 
-Shape legend: see :mod:`interplay.backbones.base`.
+Conditions: tokens are ``ids`` (``b t``), text is ``embeddings`` (``b t d``), first frames are ``latents``
+(``b c 1 h w``).
+
+Shape legend: see :mod:`interplay.backbones.base`; ``t`` text tokens, ``d`` text width.
 """
 
 from __future__ import annotations
@@ -12,15 +15,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from interplay.backbones.base import Backbone, Objective, Sampler, Site, SiteKind, TokenLayout
+from interplay.backbones.batch import Batch
 from interplay.backbones.cogvideox.layout import joint_layout
 from interplay.backbones.cogvideox.sampler import DPMSampler
 from interplay.backbones.cogvideox.sites import joint_sites
+from interplay.backbones.lora import adapter_layers, adapter_settings, add_adapters
 from interplay.backbones.quiet import quiet
+from interplay.backbones.skeleton import skeleton_pipeline
+from interplay.backbones.storage import save_as_half
 from interplay.core.errors import InputError
 from interplay.grid.token_grid import TokenGrid
 from interplay.records.caption import Tokenizer
@@ -65,29 +73,9 @@ class CogVideoX(Backbone):
     @classmethod
     def skeleton(cls, folder: Path, dtype: torch.dtype) -> CogVideoX:
         """The same modules from their configs alone, on the ``meta`` device; a folder without weights will do."""
-        from diffusers import (
-            AutoencoderKLCogVideoX,
-            CogVideoXDPMScheduler,
-            CogVideoXImageToVideoPipeline,
-            CogVideoXTransformer3DModel,
-        )
-        from transformers import AutoConfig, AutoTokenizer, T5EncoderModel
+        from diffusers import CogVideoXImageToVideoPipeline
 
-        with quiet(), torch.device("meta"):
-            transformer = CogVideoXTransformer3DModel.from_config(
-                CogVideoXTransformer3DModel.load_config(folder / "transformer")
-            )
-            vae = AutoencoderKLCogVideoX.from_config(AutoencoderKLCogVideoX.load_config(folder / "vae"))
-            text_encoder = T5EncoderModel(AutoConfig.from_pretrained(folder / "text_encoder"))
-        with quiet():
-            pipeline = CogVideoXImageToVideoPipeline(
-                transformer=transformer.to(dtype).eval(),
-                vae=vae.to(dtype).eval(),
-                text_encoder=text_encoder.to(dtype).eval(),
-                tokenizer=AutoTokenizer.from_pretrained(folder / "tokenizer"),
-                scheduler=CogVideoXDPMScheduler.from_pretrained(folder / "scheduler"),
-            )
-        return cls(pipeline, str(folder))
+        return cls(skeleton_pipeline(CogVideoXImageToVideoPipeline, folder, dtype), str(folder))
 
     @property
     def tokenizer(self) -> Tokenizer:
@@ -105,6 +93,10 @@ class CogVideoX(Backbone):
     def native_size_hw(self) -> tuple[int, int]:
         config = self.transformer.config
         return config.sample_height * self._spatial_stride, config.sample_width * self._spatial_stride
+
+    @property
+    def latent_channels(self) -> int:
+        return int(self.vae.config.latent_channels)
 
     @property
     def pipeline_class(self) -> str:
@@ -131,14 +123,14 @@ class CogVideoX(Backbone):
     def layout(self, grid: TokenGrid, text_length: int) -> Mapping[SiteKind, TokenLayout]:
         return joint_layout(grid, text_length)
 
-    def tokenize(self, texts: Sequence[str]) -> Int[Tensor, "b t"]:
+    def tokenize(self, texts: Sequence[str]) -> Batch:
         tokens = self.pipeline.tokenizer(
             list(texts), padding="max_length", max_length=self.text_length, truncation=True, return_tensors="pt"
         )
-        return tokens.input_ids.to(self.device)
+        return Batch({"ids": tokens.input_ids.to(self.device)})
 
-    def embed_tokens(self, ids: Int[Tensor, "b t"]) -> Float[Tensor, "b t d"]:
-        return self.text_encoder(ids)[0].to(self.dtype)
+    def embed_tokens(self, tokens: Batch, first_frame: Batch) -> Batch:
+        return Batch({"embeddings": self.text_encoder(tokens["ids"])[0].to(self.dtype)})
 
     @torch.no_grad()
     def encode_video(self, video: Float[Tensor, "b 3 p y x"]) -> Float[Tensor, "b c f h w"]:
@@ -151,60 +143,50 @@ class CogVideoX(Backbone):
         return self.vae.decode(scaled).sample.float().clamp(-1.0, 1.0)
 
     @torch.no_grad()
-    def first_frame_condition(self, image: Float[Tensor, "b 3 y x"], latent_frames: int) -> Float[Tensor, "b c f h w"]:
+    def first_frame_condition(self, image: Float[Tensor, "b 3 y x"], grid: TokenGrid) -> Batch:
         latents = self.vae.encode(image.to(self.device, self.vae.dtype).unsqueeze(2)).latent_dist.mode()
         # Checkpoints of CogVideoX 1.5 divide where they should multiply; the VAE's config says which this is.
         factor = self.vae.config.scaling_factor
         latents = latents / factor if self.vae.config.invert_scale_latents else latents * factor
-        padding = latents.new_zeros(*latents.shape[:2], latent_frames - 1, *latents.shape[3:])
-        return torch.cat([latents, padding], dim=2).to(self.dtype)
+        return Batch({"latents": latents.to(self.dtype)})
 
-    def set_latent_scale(self, standard_deviation: float) -> None:
-        self.vae.register_to_config(scaling_factor=1.0 / standard_deviation)
+    def fit_latent_scale(self, latents: Float[Tensor, "n c f h w"]) -> None:
+        factor = self.vae.config.scaling_factor / float(np.std(latents.float().cpu().numpy()))
+        self.vae.register_to_config(scaling_factor=factor)
 
     def save(self, folder: Path) -> None:
-        # Stored as float16, half the size. Memory then holds the rounded weights too: what is stored is what runs.
-        dtype = self.dtype
-        with quiet():
-            self.pipeline.to(dtype=torch.float16).save_pretrained(str(folder), safe_serialization=True)
-            self.pipeline.to(dtype=dtype)
+        save_as_half(self.pipeline, folder)
 
     def denoise(
         self,
         latents: Float[Tensor, "b c f h w"],
         timesteps: Tensor,
-        text: Float[Tensor, "b t d"],
-        condition: Float[Tensor, "b c f h w"],
+        text: Batch,
+        first_frame: Batch,
     ) -> Float[Tensor, "b c f h w"]:
+        first = first_frame["latents"]
+        later = first.new_zeros(*first.shape[:2], latents.shape[2] - 1, *first.shape[3:])
         prediction = self.transformer(
-            hidden_states=torch.cat([latents, condition], dim=1).transpose(1, 2),
-            encoder_hidden_states=text,
+            hidden_states=torch.cat([latents, torch.cat([first, later], dim=2)], dim=1).transpose(1, 2),
+            encoder_hidden_states=text["embeddings"],
             timestep=timesteps,
             image_rotary_emb=self._rotary(latents.shape[2], latents.shape[3], latents.shape[4]),
             return_dict=False,
         )[0]
         return prediction.transpose(1, 2)
 
-    def sampler(self, steps: int) -> Sampler:
-        return DPMSampler(self.pipeline.scheduler, steps, self.device)
+    def sampler(self, steps: int, grid: TokenGrid, first_frame: Batch) -> Sampler:
+        shape = (self.latent_channels, *grid.latent_shape)
+        return DPMSampler(self.pipeline.scheduler, steps, shape, self.device, self.dtype)
 
     def add_lora(self, sites: Sequence[Site], rank: int, alpha: float) -> None:
-        from peft import LoraConfig
-
-        targets = [f"{site.module}.{name}" for site in sites for name in site.projections]
-        self.transformer.requires_grad_(False)
-        self.transformer.add_adapter(LoraConfig(r=rank, lora_alpha=alpha, target_modules=targets))
+        add_adapters(self.transformer, sites, rank, alpha)
 
     def save_lora(self, folder: Path) -> None:
-        from peft import get_peft_model_state_dict
-
-        settings = self.transformer.peft_config["default"].to_dict()
-        # Sets have another order in every process; sorted, the same weights give the same file.
-        settings = {key: sorted(value) if isinstance(value, set) else value for key, value in settings.items()}
         self.pipeline.save_lora_weights(
             str(folder),
-            transformer_lora_layers=get_peft_model_state_dict(self.transformer),
-            transformer_lora_adapter_metadata=settings,
+            transformer_lora_layers=adapter_layers(self.transformer),
+            transformer_lora_adapter_metadata=adapter_settings(self.transformer),
         )
 
     def load_lora(self, folder: Path) -> None:

@@ -1,4 +1,7 @@
-"""CogVideoX's own DPM solver, driven as the stock pipeline drives it."""
+"""CogVideoX's own DPM solver, driven as the stock pipeline drives it.
+
+Shape legend: ``b`` clips, ``c f h w`` latent channels, frames, height, width.
+"""
 
 from __future__ import annotations
 
@@ -19,12 +22,26 @@ if TYPE_CHECKING:
 class DPMSampler(Sampler):
     """A run of ``CogVideoXDPMScheduler``: second order, so it remembers the last estimate of the clean latents."""
 
-    def __init__(self, scheduler: CogVideoXDPMScheduler, steps: int, device: torch.device) -> None:
+    def __init__(
+        self,
+        scheduler: CogVideoXDPMScheduler,
+        steps: int,
+        shape: tuple[int, int, int, int],
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> None:
+        self._shape, self._device, self._dtype = shape, device, dtype
         # A copy, because set_timesteps writes into the scheduler and two runs must not disturb each other.
         self._scheduler = copy.deepcopy(scheduler)
         self._scheduler.set_timesteps(steps, device=device)
         self.timesteps = self._scheduler.timesteps
         self._last_estimate: Tensor | None = None
+
+    def start(self, generators: Sequence[torch.Generator]) -> Float[Tensor, "b c f h w"]:
+        # The stock pipeline draws on (f, c, h, w).
+        c, f, h, w = self._shape
+        noise = [torch.randn(f, c, h, w, generator=generator).transpose(0, 1) for generator in generators]
+        return torch.stack(noise).to(self._device, self._dtype)
 
     def step(
         self,

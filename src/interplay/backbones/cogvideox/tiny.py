@@ -13,15 +13,13 @@ from typing import TYPE_CHECKING
 import torch
 
 from interplay.backbones.cogvideox.adapter import CogVideoX
+from interplay.backbones.words import word_tokenizer
 from interplay.core.config import Config
 from interplay.core.seeds import derive_seed
-from interplay.world.captions import vocabulary
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKLCogVideoX, CogVideoXDPMScheduler, CogVideoXTransformer3DModel
-    from transformers import T5EncoderModel, T5Tokenizer
-
-MAX_MARKERS = 9
+    from transformers import T5EncoderModel
 
 
 class TinyCogVideoX(Config):
@@ -81,17 +79,6 @@ def build_transformer(config: TinyCogVideoX) -> CogVideoXTransformer3DModel:
     )
 
 
-def build_tokenizer() -> T5Tokenizer:
-    """A T5 tokenizer that knows every word of the world as one piece; other words become ``<unk>``."""
-    from transformers import T5Tokenizer
-
-    pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁", -8.0)]
-    pieces += [(f"▁{word}", -2.0) for word in vocabulary()]
-    tokenizer = T5Tokenizer(vocab=pieces, extra_ids=0)
-    tokenizer.add_tokens([f"<id{k}>" for k in range(1, MAX_MARKERS + 1)])
-    return tokenizer
-
-
 def build_text_encoder(config: TinyCogVideoX, vocabulary_size: int) -> T5EncoderModel:
     """The untrained text encoder; it is trained together with the transformer."""
     from transformers import T5Config, T5EncoderModel
@@ -139,7 +126,7 @@ def build(seed: int, config: TinyCogVideoX | None = None) -> CogVideoX:
         torch.manual_seed(derive_seed(seed, "init", "vae"))
         vae = build_vae(config)
         torch.manual_seed(derive_seed(seed, "init", "denoiser"))
-        tokenizer = build_tokenizer()
+        tokenizer = word_tokenizer()
         pipeline = CogVideoXImageToVideoPipeline(
             tokenizer=tokenizer,
             text_encoder=build_text_encoder(config, len(tokenizer)),

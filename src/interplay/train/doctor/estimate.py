@@ -19,16 +19,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 
 import torch
 from torch import Tensor, nn
 
 from interplay.backbones.base import Backbone
+from interplay.backbones.batch import Batch
 from interplay.grid.buckets import Bucket
 from interplay.grid.token_grid import TokenGrid
 from interplay.methods.matrix.config import Role
 from interplay.methods.matrix.targets import ClipTargets, Entity
-from interplay.train.batches import Batch, TrainingClips
+from interplay.train.batches import ClipBatch, TrainingClips
 from interplay.train.config import TrainConfig
 from interplay.train.doctor.rehearsal import rehearse
 from interplay.train.encoding import clips_at_once
@@ -74,7 +76,7 @@ def estimate(config: TrainConfig, skeleton: Backbone, clips: Mapping[Bucket, int
 
     ``skeleton`` is a backbone on the meta device and gets the recipe's adapter. The recipe must name its layers.
     """
-    weights = {name: _size_of(module) for name, module in _modules(skeleton).items()}
+    weights = {name: _size_of(module) for name, module in skeleton.networks.items()}
     skeleton.add_lora(lora_sites(skeleton, config), config.lora.rank, config.lora.alpha)
     grids = {bucket: skeleton.grid(bucket.frames, bucket.size_hw) for bucket in clips}
     largest = max(clips, key=lambda bucket: grids[bucket].num_tokens)
@@ -98,10 +100,6 @@ def estimate(config: TrainConfig, skeleton: Backbone, clips: Mapping[Bucket, int
         ),
         trained=sum(value.numel() for value in adapter),
     )
-
-
-def _modules(backbone: Backbone) -> dict[str, nn.Module]:
-    return {"transformer": backbone.transformer, "text encoder": backbone.text_encoder, "autoencoder": backbone.vae}
 
 
 def _size_of(module: nn.Module) -> int:
@@ -146,15 +144,15 @@ class _Shapes(TrainingClips):
     def __init__(self, backbone: Backbone, grid: TokenGrid, clips: int) -> None:
         self.groups = [range(clips)]
         self._backbone, self._grid = backbone, grid
+        self._first_frame, self._text = _conditions(backbone, grid)
 
-    def batch(self, rows: Sequence[int], dropped: Sequence[bool]) -> Batch:
+    def batch(self, rows: Sequence[int], dropped: Sequence[bool]) -> ClipBatch:
         """Empty tensors on the meta device, and entities that cover every token."""
-        latents = self._empty(len(rows), _channels(self._backbone), *self._grid.latent_shape)
-        text = self._empty(len(rows), *_text_shape(self._backbone))
-        return Batch(self._grid, latents, latents, text, tuple(_targets(self._grid) for _ in rows))
-
-    def _empty(self, *shape: int) -> Tensor:
-        return torch.empty(shape, device=self._backbone.device, dtype=self._backbone.dtype)
+        backbone, count = self._backbone, len(rows)
+        shape = (count, backbone.latent_channels, *self._grid.latent_shape)
+        latents = torch.empty(shape, device=backbone.device, dtype=backbone.dtype)
+        first_frame, text = self._first_frame.repeated(count), self._text.repeated(count)
+        return ClipBatch(self._grid, latents, first_frame, text, tuple(_targets(self._grid) for _ in rows))
 
 
 def _targets(grid: TokenGrid) -> ClipTargets:
@@ -163,19 +161,17 @@ def _targets(grid: TokenGrid) -> ClipTargets:
     return ClipTargets("rehearsal", entities)
 
 
-def _channels(backbone: Backbone) -> int:
-    return int(backbone.vae.config.latent_channels)
-
-
-def _text_shape(backbone: Backbone) -> tuple[int, int]:
-    _, length, width = backbone.encode_text([""]).shape
-    return length, width
+def _conditions(backbone: Backbone, grid: TokenGrid) -> tuple[Batch, Batch]:
+    """First frame and text of one clip."""
+    image = torch.empty(1, 3, grid.height, grid.width, device=backbone.device)
+    first_frame = backbone.first_frame_condition(image, grid)
+    return first_frame, backbone.encode_text([""], first_frame)
 
 
 def _cached_bytes(backbone: Backbone, grid: TokenGrid, config: TrainConfig) -> int:
-    """What the cache keeps of one clip, in numbers times their bytes."""
-    frames, height, width = grid.latent_shape
-    pixels = _channels(backbone) * height * width * (frames + 1)
-    text_length, text_width = _text_shape(backbone)
+    """What the cache keeps of one clip; where a caption is read with the picture in view, the empty one too."""
+    latents = backbone.latent_channels * prod(grid.latent_shape) * backbone.dtype.itemsize
+    first_frame, text = (sum(map(_bytes, batch.tensors.values())) for batch in _conditions(backbone, grid))
+    captions = 2 if backbone.text_sees_first_frame else 1
     tracks = len(_ENTITIES) * grid.num_tokens * torch.float32.itemsize if config.matrix else 0
-    return (pixels + text_length * text_width) * backbone.dtype.itemsize + tracks
+    return latents + first_frame + captions * text + tracks

@@ -90,9 +90,15 @@ class _FusedAttention(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
-        if func is F.scaled_dot_product_attention and args[0].is_meta:
-            return _FusedShapes.apply(*args[:3])  # type: ignore[no-untyped-call]
-        return func(*args, **(kwargs or {}))
+        compute = _attend if func is F.scaled_dot_product_attention else func
+        return compute(*args, **(kwargs or {}))
+
+
+def _attend(query: Tensor, key: Tensor, value: Tensor, *options: Any, **named_options: Any) -> Any:
+    """The fused kernel where there are numbers; families call it with positions and with names."""
+    if query.is_meta:
+        return _FusedShapes.apply(query, key, value)  # type: ignore[no-untyped-call]
+    return F.scaled_dot_product_attention(query, key, value, *options, **named_options)
 
 
 class _FusedShapes(torch.autograd.Function):

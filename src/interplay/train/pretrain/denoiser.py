@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import torch
-from jaxtyping import Int
 from torch import Tensor, nn
 
 from interplay.backbones.base import Backbone
-from interplay.diffusion.training import diffusion_loss, noise_batch
+from interplay.backbones.batch import Batch
+from interplay.diffusion.training import noise_batch
 from interplay.records.caption import parse_caption
 from interplay.train.loop import History, LoopConfig, Schedule, Trainer
 from interplay.train.pretrain.config import DenoiserConfig
@@ -26,7 +25,7 @@ def train_denoiser(
     backbone: Backbone,
     settings: DenoiserConfig,
     cache: LatentCache,
-    tokens: Int[Tensor, "n t"],
+    tokens: Batch,
     folder: Path,
     *,
     name: str,
@@ -51,29 +50,27 @@ def train_denoiser(
 class DenoiserLosses(nn.Module):
     """The backbone's own objective on random clips of the cache, some of them with the empty caption."""
 
-    def __init__(
-        self, backbone: Backbone, settings: DenoiserConfig, cache: LatentCache, tokens: Int[Tensor, "n t"]
-    ) -> None:
+    def __init__(self, backbone: Backbone, settings: DenoiserConfig, cache: LatentCache, tokens: Batch) -> None:
         super().__init__()
-        self.transformer, self.text_encoder = backbone.transformer, backbone.text_encoder
+        self.transformers = nn.ModuleList(backbone.transformers)
+        self.text_encoders = nn.ModuleList(backbone.text_encoders)
         self.backbone, self.settings, self.cache, self.tokens = backbone, settings, cache, tokens
 
     def forward(self, generator: torch.Generator) -> dict[str, Tensor]:
         """``loss``: mean squared error of the prediction."""
         backbone, size = self.backbone, self.settings.batch_size
         rows = torch.randint(len(self.cache.video), (size,), generator=generator)
-        clean = torch.from_numpy(self.cache.video[rows.numpy()].astype(np.float32)).to(backbone.device)
-        first = torch.from_numpy(self.cache.first[rows.numpy()].astype(np.float32)).to(backbone.device)
+        clean, first_frame = self.cache.take(rows, backbone.device)
         dropped = torch.rand(size, generator=generator) < self.settings.caption_dropout
-        ids = torch.where(dropped[:, None], self.tokens[-1], self.tokens[rows]).to(backbone.device)
-        condition = torch.cat([first, torch.zeros_like(clean[:, :, 1:])], dim=2)
+        tokens = self.tokens.take(rows).replaced(dropped, self.tokens.take([-1])).to(backbone.device)
         batch = noise_batch(backbone, clean, generator)
-        prediction = backbone.denoise(batch.noisy, batch.timesteps, backbone.embed_tokens(ids), condition)
-        return {"loss": diffusion_loss(prediction, batch.target).mean()}
+        text = backbone.embed_tokens(tokens, first_frame)
+        prediction = backbone.denoise(batch.noisy, batch.timesteps, text, first_frame)
+        return {"loss": batch.loss(prediction).mean()}
 
 
-def world_tokens(backbone: Backbone, seed: int, clips: int) -> Int[Tensor, "n t"]:
-    """Token ids of every training clip's caption, and of the empty caption as the last row."""
+def world_tokens(backbone: Backbone, seed: int, clips: int) -> Batch:
+    """Tokens of every training clip's caption, and of the empty caption as the last row."""
     aspect = backbone.native_size_hw[1] / backbone.native_size_hw[0]
     scenes = (scene_at(seed, "train", i, aspect) for i in range(clips))
-    return backbone.tokenize([*(parse_caption(caption(scene)).text for scene in scenes), ""]).cpu()
+    return backbone.tokenize([*(parse_caption(caption(scene)).text for scene in scenes), ""]).to("cpu")

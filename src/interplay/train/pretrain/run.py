@@ -60,4 +60,4 @@ def _size(module: nn.Module) -> int:
 
 
 def _denoiser_size(backbone: Backbone) -> int:
-    return _size(backbone.transformer) + _size(backbone.text_encoder)
+    return sum(_size(module) for module in (*backbone.transformers, *backbone.text_encoders))

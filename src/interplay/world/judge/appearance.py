@@ -14,10 +14,10 @@ import numpy as np
 from jaxtyping import Bool, Int8
 from numpy import ndarray
 
-from interplay.world.canvas import GROUND_Y
+from interplay.world.judge.first_world import GROUND_Y, FirstScene
 from interplay.world.judge.segment import COLOURS, HAIR_CLASS, SKIN_CLASS, classify, shrink, shrink_factor
 from interplay.world.render import render
-from interplay.world.scene import Member, Scene
+from interplay.world.scene import Member
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Appearance:
     @property
     def is_person(self) -> bool:
         """Whether it is a person and not a thing."""
-        return self.member.kind == "person"
+        return self.member.family == "person"
 
 
 def stage_y(row: float, unit: float) -> float:
@@ -52,9 +52,9 @@ def unit_of(height: int) -> float:
 
 
 @lru_cache(maxsize=256)
-def first_frame(scene: Scene, size_hw: tuple[int, int]) -> tuple[Appearance, ...]:
+def first_frame(scene: FirstScene, size_hw: tuple[int, int]) -> tuple[Appearance, ...]:
     """Appearances of all members, in the scene's order, for frames of this size."""
-    rendering = render(scene, 1, size_hw)
+    rendering = render(scene.whole, 1, size_hw)
     factor = shrink_factor(size_hw[0])
     classes = classify(shrink(rendering.frames, factor), scene.background)[0]
     masks = {key: _shrink_mask(mask[0], factor, classes.shape) for key, mask in rendering.masks.items()}
@@ -71,7 +71,7 @@ def _shrink_mask(mask: Bool[ndarray, "y x"], factor: int, shape: tuple[int, ...]
 
 def _appearance(member: Member, mask: Bool[ndarray, "y x"], classes: Int8[ndarray, "y x"], unit: float) -> Appearance:
     colour_class = COLOURS.index(member.colour)
-    is_person = member.kind == "person"
+    is_person = member.family == "person"
     own = mask & (classes == colour_class)
     head = mask & ((classes == SKIN_CLASS) | (classes == HAIR_CLASS))
     columns, rows = _centre(own if own.any() else mask)

@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy import ndarray
 
+from interplay.world.judge.first_world import FirstScene
 from interplay.world.judge.tracks import Recovery, Track, gaps
-from interplay.world.scene import Scene
 
 Flags = Bool[ndarray, " p"]
 Floats = Float[ndarray, " p"]
@@ -30,7 +30,7 @@ _CONTACT_MEMORY = 2 / 16
 class Evidence:
     """Answers about one clip's tracks, each computed once."""
 
-    def __init__(self, found: Recovery, scene: Scene) -> None:
+    def __init__(self, found: Recovery, scene: FirstScene) -> None:
         self.scene = scene
         self.found = found
         self.num_frames = found.num_frames
@@ -44,12 +44,12 @@ class Evidence:
     @cached_property
     def persons(self) -> tuple[str, ...]:
         """Ids of the persons."""
-        return tuple(m.id for m in self.scene.members if m.kind == "person")
+        return tuple(m.id for m in self.scene.members if m.family == "person")
 
     @cached_property
     def things(self) -> tuple[str, ...]:
         """Ids of the things."""
-        return tuple(m.id for m in self.scene.members if m.kind != "person")
+        return tuple(m.id for m in self.scene.members if m.family == "thing")
 
     @cached_property
     def heading(self) -> float:

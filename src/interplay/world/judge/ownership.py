@@ -18,8 +18,8 @@ from numpy import ndarray
 
 from interplay.world.judge.appearance import Appearance
 from interplay.world.judge.components import Components, components
+from interplay.world.judge.first_world import THING_SIZE
 from interplay.world.judge.segment import BACKGROUND, SKIN_CLASS
-from interplay.world.scene import THING_SIZE
 
 NOBODY = -1
 

@@ -14,7 +14,8 @@ import numpy as np
 from jaxtyping import Int8, UInt8
 from numpy import ndarray
 
-from interplay.world.palette import BACKGROUNDS, EYE, HAIR, INSTANCE_COLOURS, RGB, SKIN, TROUSERS, darker, lighter
+from interplay.world.judge.first_world import BACKGROUNDS
+from interplay.world.palette import EYE, HAIR, INSTANCE_COLOURS, RGB, SKIN, TROUSERS, darker, lighter
 
 COLOURS: tuple[str, ...] = tuple(INSTANCE_COLOURS)
 # Classes of pixels: 0 ... 5 are the instance colours in the palette's order.

@@ -15,12 +15,10 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Int8, UInt8
 from numpy import ndarray
 
-from interplay.world.canvas import GROUND_Y
 from interplay.world.judge.appearance import Appearance, first_frame, stage_y, unit_of
+from interplay.world.judge.first_world import GROUND_Y, HEAD_TOP, PERSON_WIDTH, SHOULDER_Y, FirstScene
 from interplay.world.judge.ownership import NOBODY, Ownership, Stray, assign
 from interplay.world.judge.segment import BACKGROUND, HAIR_CLASS, SKIN_CLASS, classify, shrink, shrink_factor
-from interplay.world.scene import PERSON_WIDTH, Scene
-from interplay.world.staging import HEAD_TOP, SHOULDER_Y
 
 # Below this share of its first area a member is not seen; above the second share its middle is that of what is seen.
 _SEEN, _WHOLE = 0.25, 0.7
@@ -75,7 +73,7 @@ class Recovery:
     unit: float
 
 
-def recover(frames: UInt8[ndarray, "p y x 3"], scene: Scene) -> Recovery:
+def recover(frames: UInt8[ndarray, "p y x 3"], scene: FirstScene) -> Recovery:
     """Find the members of ``scene`` (its first frame's truth) in the pixels of a clip."""
     size_hw = (frames.shape[1], frames.shape[2])
     unit = unit_of(size_hw[0])

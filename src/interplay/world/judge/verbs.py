@@ -14,8 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from interplay.world.judge.evidence import NUDGE, STEP, TOUCH, Evidence, Flags, first
-from interplay.world.scene import TRAVEL, Verb
-from interplay.world.staging import HEAD_TOP, HOLD_Y
+from interplay.world.judge.first_world import HEAD_TOP, HOLD_Y, TRAVEL, Verb
 
 Predicate = Callable[[Evidence], int | None]
 

@@ -12,6 +12,7 @@ from interplay.core.errors import InputError
 from interplay.records.masks import MaskTrack
 from interplay.world.captions import describe
 from interplay.world.judge.evidence import Evidence
+from interplay.world.judge.first_world import FirstScene
 from interplay.world.judge.presence import Presence, presence
 from interplay.world.judge.tracks import Recovery, full_size_mask, recover
 from interplay.world.judge.verbs import QUESTIONS
@@ -58,21 +59,25 @@ class Verdict:
 
 
 def ask(scene: Scene) -> tuple[Sentence, ...]:
-    """The ten questions about the scene's interaction."""
-    names = {"s": describe(scene.member(scene.subject)), "o": describe(scene.member(scene.object))}
-    names["r"] = describe(scene.member(scene.recipient)) if scene.recipient is not None else ""
+    """The ten questions about the scene's interaction; none about a scene that this judge does not know."""
+    if not FirstScene.knows(scene):
+        return ()
+    known = FirstScene.of(scene)
+    names = {"s": describe(known.member(known.subject)), "o": describe(known.member(known.object))}
+    names["r"] = describe(known.member(known.recipient)) if known.recipient is not None else ""
     return tuple(
         Sentence(f"Q{number}", asked.topic, asked.text.format(**names))
-        for number, asked in enumerate(QUESTIONS[scene.verb], start=1)
+        for number, asked in enumerate(QUESTIONS[known.verb], start=1)
     )
 
 
 def judge(frames: UInt8[ndarray, "p y x 3"], scene: Scene) -> Verdict:
     """Judge a clip whose first frame shows ``scene``; nothing else of the scene's truth is used."""
     _check(frames, scene)
-    recovery = recover(frames, scene)
-    seen = Evidence(recovery, scene)
-    shown = [asked.shown_in(seen) for asked in QUESTIONS[scene.verb]]
+    known = FirstScene.of(scene)
+    recovery = recover(frames, known)
+    seen = Evidence(recovery, known)
+    shown = [asked.shown_in(seen) for asked in QUESTIONS[known.verb]]
     findings = tuple(
         Finding(f"Q{number}", frame is not None, seen.last if frame is None else frame)
         for number, frame in enumerate(shown, start=1)

@@ -1,0 +1,231 @@
+"""HunyuanVideo image-to-video behind the house's interface, on the stock pipeline and nothing else.
+
+Tokens and text conditions: see :mod:`interplay.backbones.hunyuan_video.encoder`; models distilled from guidance have
+``guidance b`` beside them, the scale they are told. The condition of the first frame is its ``latents b c 1 h w`` and
+the ``pixels b 3 v w`` that the vision tower sees.
+
+Shape legend: see :mod:`interplay.backbones.base`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from interplay.backbones.base import Backbone, Objective, Sampler, Site, SiteKind, TokenLayout
+from interplay.backbones.batch import Batch
+from interplay.backbones.flow import draw_shifted_timesteps, flow_noised, flow_target
+from interplay.backbones.hunyuan_video.conditioning import CONDITIONINGS
+from interplay.backbones.hunyuan_video.encoder import PromptEncoder
+from interplay.backbones.hunyuan_video.layout import joint_layout
+from interplay.backbones.hunyuan_video.prompts import HEADER_TOKENS, Template
+from interplay.backbones.hunyuan_video.sampler import EulerSampler
+from interplay.backbones.hunyuan_video.sites import joint_sites
+from interplay.backbones.lora import adapter_layers, adapter_settings, add_adapters
+from interplay.backbones.native import Native, read_native, write_native
+from interplay.backbones.quiet import quiet
+from interplay.backbones.skeleton import skeleton_pipeline
+from interplay.backbones.storage import save_as_half
+from interplay.core.errors import InputError
+from interplay.grid.token_grid import TokenGrid
+from interplay.records.caption import Caption, Tokenizer, TokenSpans
+
+if TYPE_CHECKING:
+    from diffusers import AutoencoderKLHunyuanVideo, HunyuanVideoImageToVideoPipeline, HunyuanVideoTransformer3DModel
+    from transformers import LlavaForConditionalGeneration
+
+# The defaults of the stock pipeline's call; its 256 prompt tokens count the assistant's header, which is cut out.
+RELEASED = Native(num_frames=129, size_hw=(720, 1280), text_length=256 - HEADER_TOKENS)
+# A guidance scale is told as a timestep is, in thousandths.
+_GUIDANCE_UNIT = 1000.0
+
+
+class HunyuanVideo(Backbone):
+    """HunyuanVideo image-to-video, either way of conditioning; holds a stock pipeline."""
+
+    transformer: HunyuanVideoTransformer3DModel
+    text_encoder: LlavaForConditionalGeneration
+    vae: AutoencoderKLHunyuanVideo
+    text_sees_first_frame = True
+
+    def __init__(self, pipeline: HunyuanVideoImageToVideoPipeline, name: str, native: Native) -> None:
+        kind = pipeline.transformer.config.image_condition_type
+        if kind not in CONDITIONINGS:
+            raise InputError(
+                f"has the image_condition_type {kind}",
+                where=f"{name}, transformer",
+                cure=f"use a HunyuanVideo image-to-video checkpoint ({' or '.join(CONDITIONINGS)})",
+            )
+        self.name, self.pipeline, self.native = name, pipeline, native
+        self.transformer, self.text_encoder, self.vae = pipeline.transformer, pipeline.text_encoder, pipeline.vae
+        self.conditioning = CONDITIONINGS[kind]()
+        image_tokens = int(pipeline.text_encoder.config.image_seq_length)
+        self.template = Template.stock(image_tokens, self.conditioning.image_tokens_every)
+        self._prompts = PromptEncoder(pipeline, self.template, native.text_length)
+        steps = pipeline.scheduler.config.num_train_timesteps
+        self.objective = Objective("flow", steps, self.conditioning.given_frames)
+
+    @classmethod
+    def load(cls, folder: str | Path, device: torch.device, dtype: torch.dtype) -> HunyuanVideo:
+        """Load a pipeline folder (or hub name) through the stock pipeline class."""
+        stock = _stock_pipeline()
+        with quiet():
+            pipeline = stock.from_pretrained(str(folder), dtype=dtype)
+        pipeline.transformer.eval()
+        return cls(pipeline.to(device), str(folder), read_native(Path(folder), RELEASED))
+
+    @classmethod
+    def skeleton(cls, folder: Path, dtype: torch.dtype) -> HunyuanVideo:
+        """The same modules from their configs alone, on the ``meta`` device; a folder without weights will do."""
+        pipeline = skeleton_pipeline(_stock_pipeline(), folder, dtype)
+        return cls(pipeline, str(folder), read_native(folder, RELEASED))
+
+    @property
+    def text_encoders(self) -> tuple[torch.nn.Module, ...]:
+        return self.text_encoder, self.pipeline.text_encoder_2
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        return self.pipeline.tokenizer
+
+    def token_spans(self, caption: Caption) -> TokenSpans:
+        return self.template.spans(caption, self.pipeline.tokenizer, self.text_length)
+
+    @property
+    def text_length(self) -> int:
+        return self.native.text_length
+
+    @property
+    def latent_channels(self) -> int:
+        return int(self.vae.config.latent_channels)
+
+    @property
+    def native_frames(self) -> int:
+        return self.native.num_frames
+
+    @property
+    def native_size_hw(self) -> tuple[int, int]:
+        return self.native.size_hw
+
+    @property
+    def pipeline_class(self) -> str:
+        return type(self.pipeline).__name__
+
+    def grid(self, num_frames: int, size_hw: tuple[int, int]) -> TokenGrid:
+        config = self.transformer.config
+        return TokenGrid(
+            frames=num_frames,
+            height=size_hw[0],
+            width=size_hw[1],
+            temporal_stride=int(self.vae.config.temporal_compression_ratio),
+            spatial_stride=int(self.vae.config.spatial_compression_ratio),
+            patch=(config.patch_size_t, config.patch_size, config.patch_size),
+        )
+
+    def sites(self) -> tuple[Site, ...]:
+        return joint_sites(self.transformer.config.num_layers, self.transformer.config.num_single_layers)
+
+    def layout(self, grid: TokenGrid, text_length: int) -> Mapping[SiteKind, TokenLayout]:
+        return joint_layout(grid, self.template.image_stream, text_length)
+
+    def tokenize(self, texts: Sequence[str]) -> Batch:
+        return self._prompts.tokenize(texts).to(self.device)
+
+    def embed_tokens(self, tokens: Batch, first_frame: Batch) -> Batch:
+        text = self._prompts.embed(tokens, first_frame["pixels"])
+        if self.transformer.config.guidance_embeds:
+            # Training asks for the plain prediction, which is that of guidance with a scale of 1.
+            text = Batch({**text.tensors, "guidance": torch.ones(len(text), device=self.device)})
+        return Batch({name: t.to(self.dtype) if t.is_floating_point() else t for name, t in text.tensors.items()})
+
+    def told_guidance(self, text: Batch, scale: float) -> Batch | None:
+        if "guidance" not in text.tensors:
+            return None
+        return Batch({**text.tensors, "guidance": torch.full_like(text["guidance"], scale)})
+
+    @torch.no_grad()
+    def encode_video(self, video: Float[Tensor, "b 3 p y x"]) -> Float[Tensor, "b c f h w"]:
+        latents = self.vae.encode(video.to(self.device, self.vae.dtype)).latent_dist.mode()
+        return (latents * self.vae.config.scaling_factor).to(self.dtype)
+
+    @torch.no_grad()
+    def decode_video(self, latents: Float[Tensor, "b c f h w"]) -> Float[Tensor, "b 3 p y x"]:
+        scaled = latents.to(self.vae.dtype) / self.vae.config.scaling_factor
+        return self.vae.decode(scaled).sample.float().clamp(-1.0, 1.0)
+
+    def first_frame_condition(self, image: Float[Tensor, "b 3 y x"], grid: TokenGrid) -> Batch:
+        latents = self.encode_video(image.unsqueeze(2))
+        return Batch({"latents": latents, "pixels": self._prompts.pixels(image).to(self.device, self.dtype)})
+
+    def fit_latent_scale(self, latents: Float[Tensor, "n c f h w"]) -> None:
+        factor = self.vae.config.scaling_factor / float(latents.float().std())
+        self.vae.register_to_config(scaling_factor=factor)
+        self.pipeline.vae_scaling_factor = factor  # the stock pipeline keeps a copy
+
+    def save(self, folder: Path) -> None:
+        save_as_half(self.pipeline, folder)
+        write_native(folder, self.native)
+
+    def denoise(
+        self, latents: Float[Tensor, "b c f h w"], timesteps: Tensor, text: Batch, first_frame: Batch
+    ) -> Float[Tensor, "b c f h w"]:
+        guidance = text.tensors.get("guidance")
+        return self.transformer(
+            hidden_states=self.conditioning.model_input(latents.to(self.dtype), first_frame["latents"]),
+            timestep=timesteps.float(),
+            encoder_hidden_states=text["embeddings"],
+            encoder_attention_mask=text["mask"],
+            pooled_projections=text["pooled"],
+            guidance=None if guidance is None else guidance * _GUIDANCE_UNIT,
+            return_dict=False,
+        )[0]
+
+    def sampler(self, steps: int, grid: TokenGrid, first_frame: Batch) -> Sampler:
+        return EulerSampler(
+            self.pipeline.scheduler,
+            steps,
+            conditioning=self.conditioning,
+            first=first_frame["latents"],
+            latent_frames=grid.latent_shape[0],
+        )
+
+    def add_lora(self, sites: Sequence[Site], rank: int, alpha: float) -> None:
+        add_adapters(self.transformer, sites, rank, alpha)
+
+    def save_lora(self, folder: Path) -> None:
+        self.pipeline.save_lora_weights(
+            str(folder),
+            transformer_lora_layers=adapter_layers(self.transformer),
+            transformer_lora_adapter_metadata=adapter_settings(self.transformer),
+        )
+
+    def load_lora(self, folder: Path) -> None:
+        self.pipeline.load_lora_weights(str(folder))
+
+    def draw_timesteps(self, count: int, generator: torch.Generator) -> Int[Tensor, " b"]:
+        config = self.pipeline.scheduler.config
+        steps = config.num_train_timesteps
+        return draw_shifted_timesteps(count, config.shift, steps, range(steps), generator)
+
+    def add_noise(
+        self, latents: Float[Tensor, "b c f h w"], noise: Float[Tensor, "b c f h w"], timesteps: Tensor
+    ) -> Float[Tensor, "b c f h w"]:
+        return flow_noised(latents, noise, timesteps / self.objective.num_train_timesteps)
+
+    def target(
+        self, latents: Float[Tensor, "b c f h w"], noise: Float[Tensor, "b c f h w"], timesteps: Tensor
+    ) -> Float[Tensor, "b c f h w"]:
+        return flow_target(latents, noise)
+
+
+def _stock_pipeline() -> type[HunyuanVideoImageToVideoPipeline]:
+    """The stock class, imported quietly: its module remarks on every machine without torchvision."""
+    with quiet():
+        from diffusers import HunyuanVideoImageToVideoPipeline
+
+        return HunyuanVideoImageToVideoPipeline

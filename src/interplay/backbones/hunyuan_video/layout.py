@@ -1,0 +1,19 @@
+"""Where HunyuanVideo keeps its tokens: in every block one joint sequence of video, the picture's tokens and text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from interplay.backbones.base import SiteKind, Stream, TokenLayout
+from interplay.grid.token_grid import TokenGrid
+
+
+def joint_layout(grid: TokenGrid, image_tokens: int, text_length: int) -> Mapping[SiteKind, TokenLayout]:
+    """Queries and keys are the same sequence: ``[video, image, text]``, the text padded and its padding masked."""
+    video, image = grid.num_tokens, grid.num_tokens + image_tokens
+    streams: Mapping[Stream, slice] = {
+        "video": slice(0, video),
+        "image": slice(video, image),
+        "text": slice(image, image + text_length),
+    }
+    return {"joint": TokenLayout(queries=streams, keys=streams)}

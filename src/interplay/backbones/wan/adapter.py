@@ -1,0 +1,275 @@
+"""Wan image-to-video behind the house's interface, on the stock pipeline and nothing else.
+
+Three layouts of checkpoints are one class here, told apart by their configs: Wan 2.1 (image tokens in the
+cross-attention), Wan 2.2 A14B (two experts that share the noise levels) and Wan 2.2 TI2V (first frame in place).
+
+Conditions: tokens are ``ids`` and ``mask`` (``b t``), text is ``embeddings`` (``b t d``), a first frame is ``latents``
+(``b c g h w``, of all latent frames or of the first) and for Wan 2.1 ``image_tokens`` (``b i e``).
+
+Shape legend: see :mod:`interplay.backbones.base`; ``t`` text tokens, ``d`` text width, ``g`` latent frames of the
+condition, ``i`` image tokens, ``e`` their width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from math import ceil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from interplay.backbones.base import Backbone, Objective, Sampler, Site, SiteKind, TokenLayout
+from interplay.backbones.batch import Batch
+from interplay.backbones.flow import draw_shifted_timesteps, flow_noised, flow_target
+from interplay.backbones.lora import adapter_layers, adapter_settings, add_adapters
+from interplay.backbones.native import Native, read_native, write_native
+from interplay.backbones.quiet import quiet
+from interplay.backbones.skeleton import skeleton_pipeline
+from interplay.backbones.storage import save_as_half
+from interplay.backbones.wan.check import check_pipeline
+from interplay.backbones.wan.first_frame import BesideTheNoise, FirstFrame, InPlaceOfTheNoise
+from interplay.backbones.wan.image_tokens import image_tokens
+from interplay.backbones.wan.latents import decode, encode, fit_scale
+from interplay.backbones.wan.layout import separate_layout
+from interplay.backbones.wan.sampler import FlowSampler, flow_shift
+from interplay.backbones.wan.sites import block_sites
+from interplay.grid.token_grid import TokenGrid
+from interplay.records.caption import Tokenizer
+
+if TYPE_CHECKING:
+    from diffusers import AutoencoderKLWan, WanImageToVideoPipeline, WanTransformer3DModel
+    from transformers import UMT5EncoderModel
+
+# What the released checkpoints are run at (model cards and the stock pipeline's defaults).
+_RELEASED = Native(num_frames=81, size_hw=(480, 832), text_length=512)
+_RELEASED_IN_PLACE = Native(num_frames=121, size_hw=(704, 1280), text_length=512)
+# One file per transformer, in their order; the first name is the one that stock loaders look for.
+_LORA_FILES = ("pytorch_lora_weights.safetensors", "pytorch_lora_weights_2.safetensors")
+
+
+def stock_pipeline_class() -> type[WanImageToVideoPipeline]:
+    """The stock pipeline, imported without the remarks of packages that only Wan 2.1's image encoder would use."""
+    with quiet():
+        from diffusers import WanImageToVideoPipeline
+    return WanImageToVideoPipeline
+
+
+class Wan(Backbone):
+    """Wan 2.1 and 2.2 image-to-video; holds a stock pipeline."""
+
+    transformer: WanTransformer3DModel
+    text_encoder: UMT5EncoderModel
+    vae: AutoencoderKLWan
+
+    def __init__(self, pipeline: WanImageToVideoPipeline, name: str, native: Native) -> None:
+        check_pipeline(pipeline, native, name)
+        self.name = name
+        self.pipeline = pipeline
+        self.native = native
+        self.transformer = pipeline.transformer
+        self.text_encoder = pipeline.text_encoder
+        self.vae = pipeline.vae
+        self._shift = flow_shift(pipeline.scheduler, name)
+        self._first_frame: FirstFrame = (
+            InPlaceOfTheNoise() if pipeline.config.expand_timesteps else BesideTheNoise(self._temporal_stride)
+        )
+        steps = int(pipeline.scheduler.config.num_train_timesteps)
+        self.objective = Objective("flow", steps, self._first_frame.given_frames)
+
+    @classmethod
+    def load(cls, folder: str | Path, device: torch.device, dtype: torch.dtype) -> Wan:
+        """Load a pipeline folder through the stock pipeline class."""
+        pipeline_class = stock_pipeline_class()
+        with quiet():
+            pipeline = pipeline_class.from_pretrained(str(folder), dtype=dtype)
+        return cls._of(pipeline.to(device), Path(folder))
+
+    @classmethod
+    def skeleton(cls, folder: Path, dtype: torch.dtype) -> Wan:
+        """The same modules from their configs alone, on the ``meta`` device; a folder without weights will do."""
+        return cls._of(skeleton_pipeline(stock_pipeline_class(), folder, dtype), folder)
+
+    @classmethod
+    def _of(cls, pipeline: WanImageToVideoPipeline, folder: Path) -> Wan:
+        released = _RELEASED_IN_PLACE if pipeline.config.expand_timesteps else _RELEASED
+        wan = cls(pipeline, str(folder), read_native(folder, released))
+        for transformer in wan.transformers:
+            transformer.eval()
+        return wan
+
+    @property
+    def transformers(self) -> tuple[nn.Module, ...]:
+        if self.pipeline.config.boundary_ratio is None:
+            return (self.transformer,)
+        return (self.transformer, self.pipeline.transformer_2)
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        return self.pipeline.tokenizer
+
+    @property
+    def text_length(self) -> int:
+        return self.native.text_length
+
+    @property
+    def native_frames(self) -> int:
+        return self.native.num_frames
+
+    @property
+    def native_size_hw(self) -> tuple[int, int]:
+        return self.native.size_hw
+
+    @property
+    def latent_channels(self) -> int:
+        return int(self.vae.config.z_dim)
+
+    @property
+    def networks(self) -> Mapping[str, nn.Module]:
+        image_encoder = self.pipeline.image_encoder
+        return {**super().networks, **({} if image_encoder is None else {"image encoder": image_encoder})}
+
+    @property
+    def pipeline_class(self) -> str:
+        return type(self.pipeline).__name__
+
+    @property
+    def _temporal_stride(self) -> int:
+        return int(self.vae.config.scale_factor_temporal)
+
+    def grid(self, num_frames: int, size_hw: tuple[int, int]) -> TokenGrid:
+        patch_t, patch_y, patch_x = self.transformer.config.patch_size
+        return TokenGrid(
+            frames=num_frames,
+            height=size_hw[0],
+            width=size_hw[1],
+            temporal_stride=self._temporal_stride,
+            spatial_stride=int(self.vae.config.scale_factor_spatial),
+            patch=(patch_t, patch_y, patch_x),
+        )
+
+    def sites(self) -> tuple[Site, ...]:
+        return block_sites(self.transformer.config.num_layers, self._reads_image_tokens)
+
+    def layout(self, grid: TokenGrid, text_length: int) -> Mapping[SiteKind, TokenLayout]:
+        return separate_layout(grid, text_length)
+
+    def tokenize(self, texts: Sequence[str]) -> Batch:
+        tokens = self.pipeline.tokenizer(
+            list(texts), padding="max_length", max_length=self.text_length, truncation=True, return_tensors="pt"
+        )
+        return Batch({"ids": tokens.input_ids, "mask": tokens.attention_mask}).to(self.device)
+
+    def embed_tokens(self, tokens: Batch, first_frame: Batch) -> Batch:
+        ids, mask = tokens["ids"], tokens["mask"]
+        # transformers asks whether a mask is all ones, which has no answer on the meta device.
+        hidden = self.text_encoder(ids, None if mask.is_meta else mask).last_hidden_state
+        # The transformer attends to padding too: its embedding is zero.
+        return Batch({"embeddings": (hidden * mask[..., None]).to(self.dtype)})
+
+    @torch.no_grad()
+    def encode_video(self, video: Float[Tensor, "b 3 p y x"]) -> Float[Tensor, "b c f h w"]:
+        return encode(self.vae, video).to(self.dtype)
+
+    @torch.no_grad()
+    def decode_video(self, latents: Float[Tensor, "b c f h w"]) -> Float[Tensor, "b 3 p y x"]:
+        return decode(self.vae, latents)
+
+    @torch.no_grad()
+    def first_frame_condition(self, image: Float[Tensor, "b 3 y x"], grid: TokenGrid) -> Batch:
+        condition = {"latents": encode(self.vae, self._first_frame.video(image, grid.frames))}
+        if self._reads_image_tokens:
+            tokens = image_tokens(self.pipeline.image_encoder, self.pipeline.image_processor, image)
+            condition["image_tokens"] = tokens.to(self.dtype)
+        return Batch(condition)
+
+    def fit_latent_scale(self, latents: Float[Tensor, "n c f h w"]) -> None:
+        fit_scale(self.vae, latents)
+
+    def save(self, folder: Path) -> None:
+        save_as_half(self.pipeline, folder)
+        write_native(folder, self.native)
+
+    def denoise(
+        self,
+        latents: Float[Tensor, "b c f h w"],
+        timesteps: Tensor,
+        text: Batch,
+        first_frame: Batch,
+    ) -> Float[Tensor, "b c f h w"]:
+        patch_t, patch_y, patch_x = self.transformer.config.patch_size
+        frames, height, width = latents.shape[2:]
+        token_shape = (frames // patch_t, height // patch_y, width // patch_x)
+        return self._expert(timesteps)(
+            hidden_states=self._first_frame.model_input(latents, first_frame["latents"]).to(self.dtype),
+            timestep=self._first_frame.model_timesteps(timesteps, token_shape),
+            encoder_hidden_states=text["embeddings"],
+            encoder_hidden_states_image=first_frame.tensors.get("image_tokens"),
+            return_dict=False,
+        )[0]
+
+    def sampler(self, steps: int, grid: TokenGrid, first_frame: Batch) -> Sampler:
+        shape = (self.latent_channels, *grid.latent_shape)
+        pinned = partial(self._first_frame.pinned, condition=first_frame["latents"])
+        return FlowSampler(self.pipeline.scheduler, steps, shape, self.device, pinned)
+
+    def add_lora(self, sites: Sequence[Site], rank: int, alpha: float) -> None:
+        for transformer in self.transformers:
+            add_adapters(transformer, sites, rank, alpha)
+
+    def save_lora(self, folder: Path) -> None:
+        for transformer, file in zip(self.transformers, _LORA_FILES, strict=False):
+            self.pipeline.save_lora_weights(
+                str(folder),
+                transformer_lora_layers=adapter_layers(transformer),
+                transformer_lora_adapter_metadata=adapter_settings(transformer),
+                weight_name=file,
+            )
+
+    def load_lora(self, folder: Path) -> None:
+        for second, file in enumerate(_LORA_FILES[: len(self.transformers)]):
+            self.pipeline.load_lora_weights(str(folder), weight_name=file, load_into_transformer_2=bool(second))
+
+    def draw_timesteps(self, count: int, generator: torch.Generator) -> Int[Tensor, " b"]:
+        total = self.objective.num_train_timesteps
+        draw = partial(draw_shifted_timesteps, shift=self._shift, num_train_timesteps=total, generator=generator)
+        if len(self.transformers) == 1:
+            return draw(count, within=range(total))
+        # A batch is one expert's: each gets the share of batches that its timesteps have among all draws.
+        boundary = self._boundary
+        noisy = int(draw(1, within=range(total))) >= boundary
+        return draw(count, within=range(boundary, total) if noisy else range(boundary))
+
+    def add_noise(
+        self, latents: Float[Tensor, "b c f h w"], noise: Float[Tensor, "b c f h w"], timesteps: Tensor
+    ) -> Float[Tensor, "b c f h w"]:
+        return flow_noised(latents, noise, timesteps / self.objective.num_train_timesteps)
+
+    def target(
+        self, latents: Float[Tensor, "b c f h w"], noise: Float[Tensor, "b c f h w"], timesteps: Tensor
+    ) -> Float[Tensor, "b c f h w"]:
+        return flow_target(latents, noise)
+
+    @property
+    def _reads_image_tokens(self) -> bool:
+        return self.transformer.config.image_dim is not None
+
+    @property
+    def _boundary(self) -> int:
+        """The first timestep of the noisy expert."""
+        return ceil(self.pipeline.config.boundary_ratio * self.objective.num_train_timesteps)
+
+    def _expert(self, timesteps: Tensor) -> nn.Module:
+        """The transformer for these timesteps; on ``meta``, where timesteps have no values, the first one."""
+        experts = self.transformers
+        if len(experts) == 1 or timesteps.is_meta:
+            return experts[0]
+        noisy = timesteps >= self._boundary
+        if noisy.any() != noisy.all():
+            raise ValueError(
+                f"timesteps {timesteps.tolist()} lie on both sides of the experts' boundary {self._boundary}"
+            )
+        return experts[0] if noisy.all() else experts[1]

@@ -1,0 +1,125 @@
+"""A tiny Wan: small instances of the real classes, untrained, in the standard pipeline layout.
+
+It has the layout of Wan 2.2 image-to-video (mask and first-frame latents beside the noise, no image encoder) with one
+transformer for all noise levels. Sizes follow the same reasoning as the other tiny backbones': the autoencoder turns 17
+x 48 x 80 pixels into 5 x 12 x 20 latents of 8 channels, the transformer sees 5 x 6 x 10 = 300 video tokens, and each
+token predicts 8 x 2 x 2 = 32 values at width 128, a quarter of what it can carry.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from interplay.backbones.native import Native
+from interplay.backbones.wan.adapter import Wan, stock_pipeline_class
+from interplay.backbones.words import word_tokenizer
+from interplay.core.config import Config
+from interplay.core.seeds import derive_seed
+
+if TYPE_CHECKING:
+    from diffusers import AutoencoderKLWan, UniPCMultistepScheduler, WanTransformer3DModel
+    from transformers import UMT5EncoderModel
+
+
+class TinyWan(Config):
+    """Sizes of the tiny instance. ``num_frames`` and ``size_hw`` are the pixels it is trained on."""
+
+    num_frames: int = 17
+    size_hw: tuple[int, int] = (48, 80)
+    latent_channels: int = 8
+    vae_channels: int = 16
+    vae_multipliers: tuple[int, ...] = (1, 2, 3)
+    layers: int = 8
+    heads: int = 4
+    head_dim: int = 32
+    text_dim: int = 64
+    text_layers: int = 2
+    text_length: int = 32
+
+
+def build_vae(config: TinyWan) -> AutoencoderKLWan:
+    """The untrained autoencoder: 4 x 4 x 4 compression with a causal first frame."""
+    from diffusers import AutoencoderKLWan
+
+    stages = len(config.vae_multipliers)
+    return AutoencoderKLWan(
+        base_dim=config.vae_channels,
+        z_dim=config.latent_channels,
+        dim_mult=list(config.vae_multipliers),
+        num_res_blocks=1,
+        temperal_downsample=[True] * (stages - 1),
+        latents_mean=[0.0] * config.latent_channels,
+        latents_std=[1.0] * config.latent_channels,
+        scale_factor_temporal=4,
+        scale_factor_spatial=2 ** (stages - 1),
+    )
+
+
+def build_transformer(config: TinyWan) -> WanTransformer3DModel:
+    """The untrained transformer; it reads noisy latents, 4 channels of mask and the first frame's latents."""
+    from diffusers import WanTransformer3DModel
+
+    width = config.heads * config.head_dim
+    return WanTransformer3DModel(
+        num_attention_heads=config.heads,
+        attention_head_dim=config.head_dim,
+        in_channels=2 * config.latent_channels + 4,
+        out_channels=config.latent_channels,
+        text_dim=config.text_dim,
+        freq_dim=width,
+        ffn_dim=4 * width,
+        num_layers=config.layers,
+        rope_max_seq_len=64,
+    )
+
+
+def build_text_encoder(config: TinyWan, vocabulary_size: int) -> UMT5EncoderModel:
+    """The untrained text encoder; it is trained together with the transformer."""
+    from transformers import UMT5Config, UMT5EncoderModel
+
+    return UMT5EncoderModel(
+        UMT5Config(
+            vocab_size=vocabulary_size,
+            d_model=config.text_dim,
+            d_kv=16,
+            d_ff=2 * config.text_dim,
+            num_layers=config.text_layers,
+            num_heads=config.text_dim // 16,
+            feed_forward_proj="gated-gelu",
+            dropout_rate=0.0,
+            is_encoder_decoder=False,
+            use_cache=False,
+        )
+    )
+
+
+def build_scheduler() -> UniPCMultistepScheduler:
+    """The scheduler of the released checkpoints at 480p: flow matching, UniPC of second order, shift 3."""
+    from diffusers import UniPCMultistepScheduler
+
+    return UniPCMultistepScheduler(
+        num_train_timesteps=1000,
+        prediction_type="flow_prediction",
+        use_flow_sigmas=True,
+        flow_shift=3.0,
+    )
+
+
+def build(seed: int, config: TinyWan | None = None) -> Wan:
+    """An untrained tiny Wan whose random weights follow from ``seed``."""
+    config = config or TinyWan()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(seed, "init", "vae"))
+        vae = build_vae(config)
+        torch.manual_seed(derive_seed(seed, "init", "denoiser"))
+        tokenizer = word_tokenizer()
+        pipeline = stock_pipeline_class()(
+            tokenizer=tokenizer,
+            text_encoder=build_text_encoder(config, len(tokenizer)),
+            vae=vae,
+            transformer=build_transformer(config),
+            scheduler=build_scheduler(),
+        )
+    return Wan(pipeline, "tiny-wan", Native(config.num_frames, config.size_hw, config.text_length))
