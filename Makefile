@@ -25,7 +25,7 @@ check: venv
 bench: venv
 	@set -e; for script in benchmarks/*.py; do \
 		[ -e "$$script" ] || { echo "there are no benchmarks yet"; exit 0; }; \
-		echo "== $$script"; $(BIN)/python "$$script"; \
+		echo "== $$script"; $(BIN)/python "$$script" --out "$${script%.py}.md"; \
 	done
 
 venv: $(BIN)/interplay

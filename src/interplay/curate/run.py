@@ -11,6 +11,7 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -188,7 +189,7 @@ def _tracks(plan: _Plan, times: Times, config: CurateConfig) -> dict[str, MaskTr
     measured = read_tracks(stream_video(path, times.labels), config.structure, where=str(path))
     fit = plan.fit.for_source(measured.person.size_hw, where=str(path))
     pairs = {PERSON_ID: measured.person, PRODUCT_ID: measured.product}
-    return {name: MaskTrack.from_array(fit.masks(mask_track.to_array())) for name, mask_track in pairs.items()}
+    return {name: fit.track(mask_track) for name, mask_track in pairs.items()}
 
 
 def _store_media(plan: _Plan, times: Times, config: CurateConfig, folder: Path) -> dict[str, str]:
@@ -236,6 +237,7 @@ def _interactions(caption: Caption) -> tuple[Interaction, ...]:
 
 def _provenance(plan: _Plan, made: _Made, config: CurateConfig) -> dict[str, Provenance]:
     row, table = plan.row, "cointeract table"
+    now = datetime.now(UTC).isoformat(timespec="seconds")
     video = {
         "file": str(row.video),
         "frames": list(made.times.video),
@@ -252,8 +254,8 @@ def _provenance(plan: _Plan, made: _Made, config: CurateConfig) -> dict[str, Pro
     }
     provenance = {
         "video": Provenance(table, video),
-        "caption": Provenance("curate.binding", {"prompt": row.prompt, **plan.binding.decided_by}),
-        "tracks": Provenance("curate.structure_video", tracks),
+        "caption": Provenance("curate.binding", {"prompt": row.prompt, **plan.binding.decided_by}, now),
+        "tracks": Provenance("curate.structure_video", tracks, now),
         "media": Provenance(table, {name: str(path) for name, path in row.media.items()} | {"scale": row.scale}),
     }
     if plan.boxes:

@@ -20,6 +20,7 @@ from interplay.core.files import read_json
 from interplay.core.progress import Progress
 from interplay.data.config import ConvertConfig
 from interplay.data.ledger import Ledger, Verdict
+from interplay.data.origins import with_origins
 from interplay.data.source import STORE, Source, check_apart, fingerprint, make_format
 from interplay.records.formats.base import LocatedClip, Rejected, Written
 from interplay.records.store.reader import ClipStore
@@ -126,7 +127,7 @@ def _usable(source: Source, counts: Counts, ledger: Ledger, progress: Progress) 
         for note in item.notes:
             ledger.note(Verdict.of_note(item.clip.clip_id, note))
         counts.repaired += bool(item.notes)
-        yield item
+        yield with_origins(item, source)
 
 
 def _settle(outcome: Written | Rejected, counts: Counts, ledger: Ledger) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import math
+import os
 
 import pytest
 from hypothesis import given
@@ -116,9 +117,16 @@ def test_a_table_that_is_not_there_or_a_folder(tmp_path):
     with pytest.raises(InputError, match="there is no such table"):
         read_table(tmp_path / "absent.csv")
     (tmp_path / "folder.csv").mkdir()
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="is no regular file"):
         read_table(tmp_path / "folder.csv")
     assert columns_of(tmp_path / "folder.csv") == columns_of(tmp_path / "absent.csv") == ()
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.csv")
+    assert columns_of(tmp_path / "pipe.csv") == ()
+    with pytest.raises(InputError, match="is no regular file"):
+        read_table(tmp_path / "pipe.csv")
 
 
 def test_values_that_are_no_text_stand_as_json_in_csv(tmp_path):

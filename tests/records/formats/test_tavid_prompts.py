@@ -39,6 +39,11 @@ def bound(prompt):
         ("a target\u0301 mug, target-like", "a target\u0301 mug, target-like", {}),
         ("", "", {}),
         # own markers are taken at their word
+        ("she lifts the target red mug off", "she lifts the <id1> target red mug </id1> off", {"id1": "red mug"}),
+        ("the target red mug and the target big blue mug",
+         "the <id1> target red mug </id1> and the <id2> target big blue mug </id2>",
+         {"id1": "red mug", "id2": "big blue mug"}),
+        ("the target orange", "the <id1> target orange </id1>", {"id1": "orange"}),
         ("the <id2> target coffee mug </id2> and a target", "the <id2> target coffee mug </id2> and a target",
          {"id2": "coffee mug"}),
         ("<verb> lifts the target mug", "<verb> lifts the <id1> target mug </id1>", {"id1": "mug"}),

@@ -2,6 +2,7 @@
 
 import dataclasses
 import filecmp
+import os
 
 import pytest
 
@@ -43,6 +44,16 @@ def test_every_video_at_whatever_depth_in_order(folder):
     clip = items[2].clip
     assert (clip.video, clip.num_frames, clip.fps, clip.caption) == ("videos/deep-er-a-b.mp4", 2, 8.0, "")
     assert items[2].files == {clip.video: folder / "deep/er/a b.mp4"}
+
+
+def test_pipes_are_refused_and_not_waited_for(folder):
+    os.mkfifo(folder / "b.txt")
+    os.mkfifo(folder / "pipe.mp4")
+    caption, video, fine = sorted(read(folder), key=lambda item: isinstance(item, LocatedClip))
+    assert isinstance(fine, LocatedClip)
+    assert [caption.clip_id, video.clip_id] == ["b", "pipe"]
+    assert caption.where == str(folder / "b.txt")
+    assert caption.reason == video.reason == "is no regular file"
 
 
 def test_a_single_video(folder):

@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 from contextlib import suppress
 
@@ -281,6 +282,25 @@ def coco_style():
         if mask is not None
     ]
     return {"images": images[::-1], "annotations": items, "categories": data["categories"]}
+
+
+@pytest.mark.parametrize(
+    "name", ["train.json", "annotations/instances_train_sub.json", "annotations/youtube_vis_2019_train.json"]
+)
+def test_the_part_that_the_name_of_the_json_tells_holds_the_frames(dataset, name):
+    alone = read(dataset(youtube()))[0].clip
+    root = dataset(youtube(), name)
+    (root / "instances.json").unlink()
+    (root / "train").mkdir()
+    (root / "JPEGImages").rename(root / "train" / "JPEGImages")
+    assert read(root)[0].clip == alone
+
+
+def test_a_pipe_is_refused_and_not_waited_for(dataset):
+    root = dataset(youtube())
+    os.mkfifo(root / "pipe.json")
+    with pytest.raises(InputError, match="is no regular file"):
+        read(root, annotations="pipe.json")
 
 
 @pytest.mark.parametrize("listed", [True, False])

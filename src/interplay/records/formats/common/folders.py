@@ -12,7 +12,7 @@ from pathlib import Path
 from interplay.core.errors import InputError
 from interplay.records.formats.base import Rejected
 from interplay.records.formats.common.naming import clip_id_from, relative
-from interplay.records.formats.common.paths import inside
+from interplay.records.formats.common.paths import check_regular, inside
 
 
 def files_below(root: Path, *, follow_links: bool, depth: int | None = None) -> Iterator[Path | Rejected]:
@@ -50,6 +50,7 @@ def check_inside(path: Path, root: Path, *, follow_links: bool) -> None:
     """:class:`InputError` unless a file that was found below ``root`` is there, and in it (or links may leave it)."""
     # The "./" keeps a space at the beginning of a name, which `inside` takes for a slip of the pen.
     inside(root, f"./{relative(path, root)}", where=str(path), follow_links=follow_links)
+    check_regular(path)
 
 
 def _barred(folder: Path, seen: set[Path], follow_links: bool) -> InputError | None:

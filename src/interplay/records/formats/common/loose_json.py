@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from interplay.core.errors import InputError
+from interplay.records.formats.common.paths import check_regular
 from interplay.records.formats.common.tables import parse_json
 
 _FENCE = re.compile(r"```[A-Za-z]*[ \t]*\n(.*?)\n?[ \t]*```", re.DOTALL)
@@ -19,8 +20,7 @@ _FENCE = re.compile(r"```[A-Za-z]*[ \t]*\n(.*?)\n?[ \t]*```", re.DOTALL)
 
 def read_loose_json(path: Path) -> Any:
     """The value in a file; :class:`InputError` about the file when there is none that could be written again."""
-    if path.exists() and not path.is_file():  # reading a pipe would wait for ever
-        raise InputError("is no regular file", where=path, cure="replace it by a JSON file")
+    check_regular(path)
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:

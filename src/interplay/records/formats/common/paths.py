@@ -6,6 +6,7 @@ would copy a file of the user's into whatever is made from it, so it is an error
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from interplay.core.errors import InputError
@@ -37,3 +38,9 @@ def inside(root: Path, named: str, *, where: str, follow_links: bool = False) ->
         cure = "copy the file into the dataset, or allow it with --set follow_links=true"
         raise InputError(f"{path} is a link that leaves the dataset's folder", where=where, cure=cure)
     return path
+
+
+def check_regular(path: Path) -> None:
+    """:class:`InputError` when something else than a file is there: reading a pipe or a device would never end."""
+    if os.path.exists(path) and not os.path.isfile(path):  # unlike Path's, these never raise
+        raise InputError("is no regular file", where=path, cure="replace it by a file")

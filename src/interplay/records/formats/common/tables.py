@@ -14,12 +14,14 @@ import csv
 import io
 import json
 import math
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from interplay.core.errors import InputError
 from interplay.core.files import atomic_write_text
+from interplay.records.formats.common.paths import check_regular
 
 TABLE_SUFFIXES = (".csv", ".json", ".jsonl")
 # A look at the columns reads no more than this: the first row of a JSON table, boxes and all, is far shorter.
@@ -51,6 +53,8 @@ def table_rows(path: Path) -> list[Record | InputError]:
 
 def columns_of(path: Path) -> tuple[str, ...]:
     """The columns of a table by a cheap look at its beginning; none when it is no table, whatever else it is."""
+    if not os.path.isfile(path):  # a pipe would never end
+        return ()
     try:
         with path.open("rb") as stream:
             beginning = stream.read(_LOOK_BYTES).decode("utf-8-sig", errors="ignore")
@@ -108,6 +112,7 @@ def write_table(path: Path, rows: Iterable[Mapping[str, Any]], columns: Sequence
 
 
 def _text(path: Path) -> str:
+    check_regular(path)
     try:
         # Bytes, because reading as text would turn every "\r\n" inside a cell into "\n".
         return path.read_bytes().decode("utf-8-sig")

@@ -2,8 +2,8 @@
 
 The released model has no token of its own for the target: the plain English word before the noun is the trigger, at
 every mention. The paper writes ``[TGT]`` in its place, which the tokenizer would cut into four pieces, so it is
-translated. A noun is the one word behind the trigger; whoever wants more of them ("coffee mug") marks the words:
-``<id1> target coffee mug </id1>``.
+translated. A noun is the one word behind the trigger, with the colours, sizes and materials before it ("red mug");
+whoever wants more of them ("coffee mug") marks the words: ``<id1> target coffee mug </id1>``.
 """
 
 from __future__ import annotations
@@ -26,6 +26,13 @@ _NO_NOUN = re.compile(
     r"an?|and|are|as|at|be|been|before|but|by|can|could|for|from|had|has|have|he|her|his|if|in|into|is|it|its|of|off|on"
     r"|onto|or|out|over|she|should|so|target|than|that|the|their|then|they|this|to|towards?|under|until|up|was|were|when|where"
     r"|which|while|who|will|with|within|without|would",
+    re.IGNORECASE,
+)
+# Words that stand between the trigger and the noun and tell targets of one kind apart.
+_QUALITIES = re.compile(
+    r"red|green|blue|yellow|orange|purple|pink|brown|black|white|gr[ae]y|silver|gold(?:en)?|teal|beige|dark|bright"
+    r"|big|small|large|little|tiny|huge|tall|short|long|wide|narrow|round|thin|thick|heavy|old|new|young|empty|full"
+    r"|left|right|first|second|third|middle|nearest|wooden|woollen|plastic|metallic|leather|ceramic|striped|spotted",
     re.IGNORECASE,
 )
 
@@ -69,12 +76,23 @@ def bind_targets(prompt: str, *, where: str) -> BoundPrompt:
 def _mentions(text: str) -> Iterator[tuple[tuple[int, int], str]]:
     """Every "target" with the noun behind it: the bounds of both, and the noun, empty where there is none."""
     for found in _triggers(text):
-        word = next_word(text, found.end())
-        follows = word is not None and word[0] == found.end() + 1 and text[found.end()] == " "
-        if word is None or not follows or _NO_NOUN.fullmatch(text[slice(*word)]):
+        end = _end_of_noun(text, found.end())
+        if end is None:
             yield found.span(), ""
         else:
-            yield (found.start(), word[1]), text[slice(*word)]
+            yield (found.start(), end), text[found.end() + 1 : end]
+
+
+def _end_of_noun(text: str, start: int) -> int | None:
+    """Where the noun ends that follows right behind ``start``, qualities before it included; ``None`` without one.
+
+    A quality that no noun follows is the noun itself: an orange, a square.
+    """
+    word = next_word(text, start)
+    if word is None or word[0] != start + 1 or text[start] != " " or _NO_NOUN.fullmatch(text[slice(*word)]):
+        return None
+    further = _end_of_noun(text, word[1]) if _QUALITIES.fullmatch(text[slice(*word)]) else None
+    return word[1] if further is None else further
 
 
 def _triggers(text: str) -> Iterator[re.Match[str]]:

@@ -42,7 +42,7 @@ class YtvisOptions(Config):
 
     ``annotations`` names the JSON file in the folder (default: the only one that fits), ``media_root`` the folder that
     file names start from, seen from the JSON (default: its own, or ``JPEGImages``, ``images``, ``videos`` there; the
-    same beside ``annotations``).
+    same beside ``annotations``, and in the folder ``train`` where the JSON's name says so).
     ``null``: frames without a mask are gaps of the track, or frames in which the instance is not seen (``empty``).
     ``fps`` is the rate of frame pictures (default: the entry's ``fps``, else 6 as in YouTube-VIS). ``follow_links``
     admits links that lead out of the set.

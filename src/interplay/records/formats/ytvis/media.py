@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -16,6 +17,7 @@ PICTURES, VIDEOS, ANNOTATIONS = "JPEGImages", "videos", "annotations"
 # The folders that file names start from: none, the official one, and those of the COCO style.
 _BASES = ("", PICTURES, "images", VIDEOS)
 _FILE_KEYS = ("file_name", "video")
+_WORD = re.compile(r"[A-Za-z0-9]+")
 
 
 def name_of(video: VideoEntry) -> PurePosixPath:
@@ -46,10 +48,16 @@ def find_video(video: VideoEntry, json_path: Path, media_root: str | None, *, fo
 
 
 def _bases(json_path: Path) -> list[Path]:
-    """The folders that file names may start from: the JSON's own, or that of the set, and the usual ones in these."""
+    """The folders that file names may start from.
+
+    The JSON's own, or that of the set; in these the part of the set that the JSON's name tells (``train.json`` or
+    ``annotations/instances_train.json`` beside ``train/JPEGImages``); and the usual ones in each.
+    """
     roots = [json_path.parent]
     if json_path.parent.name == ANNOTATIONS:
         roots.append(json_path.parent.parent)
+    parts = dict.fromkeys(_WORD.findall(json_path.stem))
+    roots += [root / part for root in roots for part in parts]
     return [root / name for root in roots for name in _BASES]
 
 

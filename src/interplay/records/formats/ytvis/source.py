@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from interplay.core.errors import InputError
+from interplay.records.formats.common.paths import check_regular
 from interplay.records.formats.common.tables import parse_json
 
 _FRAME_KEYS, _TRACK_KEYS = ("frame_id", "frame_index"), ("instance_id", "track_id")
@@ -65,6 +66,7 @@ class VideoSet:
 
 def read_set(path: Path) -> VideoSet:
     """The videos of a JSON file; :class:`InputError` when it is none of this kind as a whole."""
+    check_regular(path)
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
