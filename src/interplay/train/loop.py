@@ -25,6 +25,7 @@ from interplay.core.errors import InterplayError
 from interplay.core.files import atomic_write_text, full_disk_named
 from interplay.core.progress import Progress
 from interplay.core.seeds import derive_seed
+from interplay.train.optimizers import OptimizerConfig, build_optimizers
 
 History = list[dict[str, float]]
 
@@ -47,9 +48,9 @@ class Schedule:
 
 
 class LoopConfig(Config):
-    """How the optimiser runs. AdamW throughout; ``ema_decay`` 0 keeps no moving average."""
+    """How training runs. ``ema_decay`` 0 keeps no moving average."""
 
-    weight_decay: float = 0.0
+    optimizer: OptimizerConfig = OptimizerConfig()
     clip_grad_norm: float = 1.0
     ema_decay: float = 0.0
     save_every: int = 200
@@ -66,11 +67,10 @@ class Trainer:
         self.schedule, self.name, self.seed, self.loop = schedule, name, seed, loop
         self._module = module
         self._trained = {key: value for key, value in module.named_parameters() if value.requires_grad}
-        optimizer = torch.optim.AdamW(
-            self._trained.values(), lr=schedule.peak, betas=(0.9, 0.99), weight_decay=loop.weight_decay
-        )
+        optimizers = build_optimizers(module, self._trained, loop.optimizer, schedule.peak)
+        self._factors = [[group["lr"] / schedule.peak for group in o.param_groups] for o in optimizers]
         self._accelerator = Accelerator()
-        self._prepared, self._optimizer = self._accelerator.prepare(module, optimizer)
+        self._prepared, *self._optimizers = self._accelerator.prepare(module, *optimizers)
         self._average = {key: value.detach().clone() for key, value in self._trained.items()} if loop.ema_decay else {}
         self.step = 0
         self.history: History = []
@@ -104,19 +104,25 @@ class Trainer:
         rank = self._accelerator.process_index
         generator = torch.Generator().manual_seed(derive_seed(self.seed, self.name, self.step, rank))
         rate = self.schedule.at(self.step)
-        for group in self._optimizer.param_groups:
-            group["lr"] = rate
+        self._set_rates(rate)
         losses = self._prepared(generator)
         if not torch.isfinite(losses["loss"]):
             value = float(losses["loss"].detach())
             raise InterplayError(f"{self.name}: the loss is {value} at step {self.step}; lower the learning rate")
-        self._optimizer.zero_grad(set_to_none=True)
+        for optimizer in self._optimizers:
+            optimizer.zero_grad(set_to_none=True)
         self._accelerator.backward(losses["loss"])
         self._accelerator.clip_grad_norm_(self._trained.values(), self.loop.clip_grad_norm)
-        self._optimizer.step()
+        for optimizer in self._optimizers:
+            optimizer.step()
         self._update_average()
         values = {key: float(value.detach()) for key, value in losses.items()}
         return {"step": self.step, **values, "learning_rate": rate, "seconds": time.perf_counter() - started}
+
+    def _set_rates(self, rate: float) -> None:
+        for optimizer, factors in zip(self._optimizers, self._factors, strict=True):
+            for group, factor in zip(optimizer.param_groups, factors, strict=True):
+                group["lr"] = rate * factor
 
     @torch.no_grad()
     def _update_average(self) -> None:
@@ -131,7 +137,7 @@ class Trainer:
         state = {
             "step": self.step,
             "weights": {key: value.detach() for key, value in self._trained.items()},
-            "optimizer": self._optimizer.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self._optimizers],
             "average": self._average,
             "history": self.history,
         }
@@ -142,7 +148,8 @@ class Trainer:
         state = torch.load(self.checkpoint, weights_only=True, map_location=self._accelerator.device)
         _copy_into(self._trained, state["weights"])
         _copy_into(self._average, state["average"])
-        self._optimizer.load_state_dict(state["optimizer"])
+        for optimizer, saved in zip(self._optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
         self.step, self.history = state["step"], state["history"]
 
 

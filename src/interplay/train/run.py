@@ -33,6 +33,7 @@ from interplay.train.config import TrainConfig
 from interplay.train.dataset import EncodedClips, encode_clips
 from interplay.train.loop import History, LoopConfig, Schedule, Trainer, mean_of
 from interplay.train.losses import FineTuneLosses, MatrixLosses
+from interplay.train.optimizers import OptimizerConfig
 
 ADAPTER_FOLDER = "adapter"
 BUCKETS, MISSING = "buckets.json", "missing.json"
@@ -158,7 +159,9 @@ def _trainer(config: TrainConfig, backbone: Backbone, data: TrainingClips, work:
     )
     schedule = Schedule(config.steps, config.learning_rate, final=0.0, warmup=config.warmup_steps)
     loop = LoopConfig(
-        weight_decay=config.weight_decay, clip_grad_norm=config.clip_grad_norm, save_every=config.save_every
+        optimizer=OptimizerConfig(weight_decay=config.weight_decay),
+        clip_grad_norm=config.clip_grad_norm,
+        save_every=config.save_every,
     )
     return Trainer(module, schedule, work, name="train", seed=config.seed, loop=loop)
 

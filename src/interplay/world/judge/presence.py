@@ -18,7 +18,8 @@ from itertools import combinations
 
 import numpy as np
 
-from interplay.world.judge.tracks import Recovery, State, Track
+from interplay.world.judge.sight import State
+from interplay.world.judge.tracks import Floats, Recovery, Track
 
 # The longest way anything goes in the world is about one stage height within 5 of 16 sixteenths of a clip; eased, the
 # fastest step is 0.28 heights per sixteenth. A share above that is a jump.
@@ -60,19 +61,22 @@ def _lasting_strays(found: Recovery) -> Iterator[int]:
 def _jumps(found: Recovery) -> Iterator[int]:
     limit = _FASTEST / max(found.num_frames - 1, 1)
     for track in found.tracks.values():
-        steps = np.hypot(np.diff(track.x), np.diff(track.y))
+        steps = np.hypot(np.diff(_where(track)), np.diff(track.y))
         yield from (int(frame) + 1 for frame in np.flatnonzero(steps > limit))
 
 
 def _trades(found: Recovery) -> Iterator[int]:
     for one, other in combinations(found.tracks.values(), 2):
-        yield from (frame for frame in range(1, found.num_frames) if _traded(one, other, frame))
+        here, there = _where(one), _where(other)
+        traded = (
+            (np.abs(here[1:] - there[:-1]) < _SAME_PLACE)
+            & (np.abs(there[1:] - here[:-1]) < _SAME_PLACE)
+            & (np.abs(here[:-1] - there[:-1]) > _OTHER_PLACE)
+        )
+        yield from (int(frame) + 1 for frame in np.flatnonzero(traded))
 
 
-def _traded(one: Track, other: Track, frame: int) -> bool:
-    was, now = frame - 1, frame
-    return bool(
-        abs(one.x[now] - other.x[was]) < _SAME_PLACE
-        and abs(other.x[now] - one.x[was]) < _SAME_PLACE
-        and abs(one.x[was] - other.x[was]) > _OTHER_PLACE
-    )
+def _where(track: Track) -> Floats:
+    """Its place, NaN where it is partly covered: what is left to see of it is on either side of who stands before it."""
+    place: Floats = np.where(track.partial, np.nan, track.x)
+    return place

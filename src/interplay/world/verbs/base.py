@@ -42,10 +42,10 @@ class Verb:
     """A verb of the world.
 
     ``active`` and ``passive`` are clauses in which ``{s}``, ``{o}`` and ``{r}`` stand for the participants and square
-    brackets for the verb's own words. ``asks`` are six questions: the state before, four of the progression (subject
-    comes, contact, onset, effect), the outcome; ``act`` completes "Is it the X, and nobody else, who ...". ``contact``
+    brackets for the verb's own words. ``asks`` are seven questions: the state before, four of the progression (subject
+    comes, contact, onset, effect), the outcome, and the outcome for the one acted on alone; ``act`` completes "Is it the X, and nobody else, who ...". ``contact``
     and ``dynamism`` are the scores 1 to 5 of MATRIX. ``mutual`` verbs are done by both.
-    ``moments`` are the shares of the event at which the six questions are answered by what is seen.
+    ``moments`` are the shares of the event at which the first six questions are answered by what is seen.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Verb:
     act: str
     active: tuple[str, ...]
     passive: tuple[str, ...]
-    asks: tuple[str, str, str, str, str, str]
+    asks: tuple[str, str, str, str, str, str, str]
     subjects: tuple[str, ...]
     objects: tuple[str, ...]
     direct: Callable[[Take], None]

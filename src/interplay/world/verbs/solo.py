@@ -79,7 +79,7 @@ def _solo(
         act=f"{words[0]}",
         active=tuple(f"{{s}} [{word}]" for word in words),
         passive=(),
-        asks=(before, during, during, during, during, after),
+        asks=(before, during, during, during, during, after, after),
         subjects=subjects,
         objects=(),
         direct=direct,
