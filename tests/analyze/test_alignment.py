@@ -9,11 +9,10 @@ import pytest
 import torch
 from torch.nn import functional
 
-from interplay.analyze.alignment import AlignmentScores, LastOfBatch, relations_of
+from interplay.analyze.alignment import AlignmentScores, relations_of
 from interplay.analyze.scoring import Scorer
-from interplay.analyze.source import Case
+from interplay.analyze.source import Case, Moment
 from interplay.analyze.terms import TermRegions
-from interplay.attention import Mass, Region
 from interplay.attention.requests import AttentionCall
 from interplay.backbones.base import TokenLayout
 from interplay.backbones.batch import Batch
@@ -58,22 +57,21 @@ def _tokens_of_mask(mask):
 
 
 def _expected(attention, clip, backbone):
-    """AAS of the four variants by the paper's formulas; ``attention`` is ``h q k`` of one clip, text first."""
+    """AAS of every variant and term by the paper's formulas; ``attention`` is ``h q k`` of one clip, text first."""
     text = backbone.text_length
     spans = token_spans(parse_caption(clip.caption), backbone.tokenizer, text).tokens
     (interaction,) = clip.interactions
     masks = {name: track.to_array() for name, track in clip.tracks.items()}
     nouns = [n for n in (interaction.subject, interaction.object, interaction.recipient) if n is not None]
     of_kind = {
-        "noun": [(masks[name], spans[name]) for name in nouns],
-        "verb": [(masks[interaction.subject] | masks[interaction.object], spans["verb"])],
+        "noun": {name: (masks[name], spans[name]) for name in nouns},
+        "verb": {"verb": (masks[interaction.subject] | masks[interaction.object], spans["verb"])},
     }
     first = clip.size_hw[0] // TOKEN_PX * (clip.size_hw[1] // TOKEN_PX)
     found = {}
     for kind, terms in of_kind.items():
         for relation in ("v2t", "v2v"):
-            raw, per_area = [], []
-            for mask, words in terms:
+            for term, (mask, words) in terms.items():
                 m = _tokens_of_mask(mask)
                 if relation == "v2t":
                     on_words = attention[:, text:, list(words)].mean(axis=-1)
@@ -81,9 +79,7 @@ def _expected(attention, clip, backbone):
                 else:
                     rows = np.flatnonzero(m[:first])
                     aas = (attention[:, text + rows][:, :, text:].mean(axis=1) * m).sum(axis=-1)
-                raw.append(aas)
-                per_area.append(aas / m.sum())
-            found[f"{kind}_{relation}"] = (np.mean(raw, axis=0), np.mean(per_area, axis=0))
+                found[f"{kind}_{relation}", term] = (aas, m.sum())
     return found
 
 
@@ -92,20 +88,23 @@ def test_scores_of_a_guided_batch_equal_the_definition(backbone, store, monkeypa
     inputs = _inputs(backbone, clips, torch.Generator().manual_seed(2))
     recorded = _record(backbone, inputs, monkeypatch)
     scorer = Scorer(backbone, [Case(clip, clip.tracks) for clip in clips], "max")
-    scorer(0, 500, partial(backbone.denoise, *inputs))
+    scorer(Moment(0, 0, 500), partial(backbone.denoise, *inputs))
     compared = 0
     for position, (clip, table) in enumerate(zip(clips, scorer.tables(), strict=True)):
-        rows = {(r["layer"], r["variant"], r["head"]): (r["aas"], r["aas_per_area"]) for r in table.to_pylist()}
+        rows = {(r["layer"], r["variant"], r["term"], r["head"]): r for r in table.to_pylist()}
         for layer, (query, key) in enumerate(recorded):
             q, k = query[len(clips) + position].double(), key[len(clips) + position].double()
             attention = torch.softmax(q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5, dim=-1).numpy()
-            for variant, (raw, per_area) in _expected(attention, clip, backbone).items():
-                for head in range(len(raw)):
-                    assert rows[layer, variant, head] == pytest.approx((raw[head], per_area[head]), rel=1e-5)
-                assert rows[layer, variant, -1] == pytest.approx((raw.mean(), per_area.mean()), rel=1e-5)
-                compared += 1
-        assert len(rows) == len(recorded) * 4 * (1 + len(raw))
-    assert compared == 3 * len(recorded) * 4
+            expected = _expected(attention, clip, backbone)
+            for (variant, term), (aas, area) in expected.items():
+                for head, value in enumerate([aas.mean(), *aas], start=-1):
+                    row = rows[layer, variant, term, head]
+                    assert row["aas"] == pytest.approx(value, rel=1e-5)
+                    assert row["aas_per_area"] == pytest.approx(value / area, rel=1e-5)
+                    assert row["area"] == area
+                    compared += 1
+        assert len(rows) == len(recorded) * len(expected) * (1 + len(aas))
+    assert compared == sum(table.num_rows for table in scorer.tables())
 
 
 def test_observing_does_not_change_the_prediction(backbone, store):
@@ -114,7 +113,7 @@ def test_observing_does_not_change_the_prediction(backbone, store):
     scorer = Scorer(backbone, [Case(clip, clip.tracks) for clip in clips], "max")
     with torch.no_grad():
         plain = backbone.denoise(*inputs)
-    assert torch.equal(scorer(0, 500, partial(backbone.denoise, *inputs)), plain)
+    assert torch.equal(scorer(Moment(0, 0, 500), partial(backbone.denoise, *inputs)), plain)
 
 
 def _uniform(batch: int = 1) -> tuple[AttentionCall, TokenLayout]:
@@ -153,15 +152,16 @@ def test_a_batch_of_empty_masks_is_legal():
     assert scores.abs().max() == 0
 
 
-def test_the_last_of_a_batch_is_measured_with_its_own_part_of_the_mask():
+def test_of_a_guided_batch_the_last_elements_are_measured():
     generator = torch.Generator().manual_seed(4)
     query, key = (torch.randn(4, 3, 8, 4, generator=generator) for _ in range(2))
     mask = torch.rand(4, 1, 8, 8, generator=generator) > 0.3
     _, layout = _uniform()
-    everywhere, word = Region.all_video(2, 6), Region.text([[0], [1]], 2)
-    inner = Mass("mass", "all", everywhere, (word,), "none")
-    last = LastOfBatch.of(inner, 2).measure(AttentionCall(query, key, mask, 0.5), layout)
-    assert torch.equal(last, inner.measure(AttentionCall(query[2:], key[2:], mask[2:], 0.5), layout))
+    half = _regions([1, 1, 0, 0, 1, 0], [1, 1, 0, 0, 0, 0], [1, 0])
+    regions = TermRegions(((), ()), *(part.expand(2, -1, -1) for part in (half.masks, half.first_frame, half.words)))
+    request = AlignmentScores("aas", "all", regions, ("v2t", "v2v"))
+    last = request.measure(AttentionCall(query, key, mask, 0.5), layout)
+    assert torch.equal(last, request.measure(AttentionCall(query[2:], key[2:], mask[2:], 0.5), layout))
 
 
 def test_relations_follow_from_where_the_streams_are():

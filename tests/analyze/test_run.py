@@ -9,20 +9,22 @@ import torch
 
 from interplay.analyze import run as analyze
 from interplay.analyze.config import AnalyzeConfig
+from interplay.analyze.noising import Noising
 from interplay.analyze.scoring import Scorer
+from interplay.analyze.shards import Shard
 from interplay.backbones.registry import load_backbone
 from interplay.core import artifacts
 from interplay.core.errors import InputError
 from interplay.core.files import read_json, write_json
 from interplay.generate import run as generate
 from interplay.generate.config import GenerateConfig
-from interplay.records.media.video import read_image
+from interplay.records.media.video import read_image, read_video
 
 VARIANTS = ["noun_v2t", "noun_v2v", "verb_v2t", "verb_v2v"]
 
 
 def _data(backbone_folder, **settings) -> AnalyzeConfig:
-    defaults = {"limit": 3, "timesteps": 2, "batch_size": 2, "overlay_clips": 0, "bootstrap": 20}
+    defaults = {"limit": 3, "timesteps": 2, "draws": 1, "batch_size": 2, "overlay_clips": 0, "bootstrap": 20}
     return AnalyzeConfig(mode="data", backbone=str(backbone_folder), **(defaults | settings))
 
 
@@ -34,6 +36,12 @@ def _fidelity(store) -> dict[str, float | None]:
     return {clip_id: k / len(store.ids) for k, clip_id in enumerate(store.ids)}
 
 
+@pytest.fixture
+def no_figures(monkeypatch):
+    """Figures take longer than everything else here."""
+    monkeypatch.setattr(analyze, "_draw", lambda verdicts, folder: None)
+
+
 def test_replay_scores_every_layer_and_step_and_separates_success_from_failure(
     clips, generation, evaluate, store, backbone, tmp_path
 ):
@@ -43,7 +51,13 @@ def test_replay_scores_every_layer_and_step_and_separates_success_from_failure(
     rows = pq.read_table(made.path / "scores.parquet").to_pydict()
     layers, steps = len(backbone.sites()), generation.config["steps"]
     heads = backbone.transformer.config.num_attention_heads
-    assert len(rows["aas"]) == len(store) * layers * steps * (heads + 1) * len(VARIANTS)
+    nouns = sum(2 + (store.get(clip_id).interactions[0].recipient is not None) for clip_id in store.ids)
+    terms = nouns + len(store)  # and a verb in each
+    assert len(rows["aas"]) == terms * 2 * layers * steps * (heads + 1)
+    assert set(rows["draw"]) == {0}
+    assert {("id1", "man in red"), ("id2", "green ball"), ("verb", "gives"), ("verb", "pushes")} <= set(
+        zip(rows["term"], rows["words"], strict=True)
+    )
     assert sorted(set(rows["variant"])) == VARIANTS
     assert sorted(set(rows["head"])) == list(range(-1, heads))
     assert dict(zip(rows["layer"], rows["site"], strict=True)) == {s.layer: s.address for s in backbone.sites()}
@@ -66,10 +80,19 @@ def test_replay_scores_every_layer_and_step_and_separates_success_from_failure(
     overlays = read_json(made.path / "overlays.json")
     assert {entry["kind"] for entry in overlays} == {"word", "region"}
     assert {entry["clip_id"] for entry in overlays} == {best[-1]}
-    for name in [entry["file"] for entry in overlays] + ["figures/layers.png", "figures/heatmap.png"]:
+    figures = [f"figures/{name}.png" for name in ("layers", "heatmap", "stability", "heads")]
+    for name in [entry["file"] for entry in overlays] + figures:
         assert read_image(made.path / name).std() > 10
+    for entry in overlays:
+        assert len(read_video(made.path / entry["video"]).frames) == grid.frames
+    table = pq.read_table(made.path / "heads.parquet").to_pydict()
+    assert len(table["head"]) == len(VARIANTS) * layers * heads
+    assert None not in table["separation"]
+    assert verdict["published"] is None
+    assert verdict["draws"] == 1
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_replay_loads_the_adapter_of_the_generation(clips, backbone_folder, store, tmp_path, monkeypatch):
     def train(folder):
         backbone = load_backbone(str(backbone_folder))
@@ -109,7 +132,7 @@ def test_replay_loads_the_adapter_of_the_generation(clips, backbone_folder, stor
 
 
 def test_data_mode_has_no_labels_and_says_so(clips, backbone_folder, backbone, tmp_path):
-    config = _data(backbone_folder, overlay_clips=1, timesteps=(0.9, 0.2), layers_per_variant=2)
+    config = _data(backbone_folder, timesteps=(0.9, 0.2), draws=2, layers_per_variant=2)
     made = analyze.run(config, clips, tmp_path / "out")
     verdict = read_json(made.path / "layers.json")
     assert "influential layers only" in verdict["labels"]
@@ -120,10 +143,16 @@ def test_data_mode_has_no_labels_and_says_so(clips, backbone_folder, backbone, t
         assert all(row["success_gap"] is None for row in variant["table"])
     rows = pq.read_table(made.path / "scores.parquet").to_pydict()
     assert dict(zip(rows["step"], rows["timestep"], strict=True)) == {0: 900, 1: 200}
+    assert set(rows["draw"]) == {0, 1}
+    of_draw = [[aas for aas, d in zip(rows["aas"], rows["draw"], strict=True) if d == draw] for draw in (0, 1)]
+    assert len(of_draw[0]) == len(of_draw[1])
+    assert of_draw[0] != of_draw[1]
+    assert all(len(variant["picks_by_draw"]) == 2 for variant in verdict["variants"].values())
     assert verdict["replay_difference_levels"] is None
-    assert len(read_json(made.path / "overlays.json")) > 0
+    assert read_json(made.path / "overlays.json") == []
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_a_clips_scores_do_not_depend_on_its_batch(clips, backbone_folder, tmp_path):
     tables = [
         pq.read_table(
@@ -136,6 +165,7 @@ def test_a_clips_scores_do_not_depend_on_its_batch(clips, backbone_folder, tmp_p
     np.testing.assert_allclose(tables[0]["aas"], tables[1]["aas"], rtol=2e-3)
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_a_run_that_was_broken_off_goes_on_after_the_last_batch(clips, backbone_folder, tmp_path, monkeypatch):
     config = _data(backbone_folder)
     whole = analyze.run(config, clips, tmp_path / "whole")
@@ -159,6 +189,7 @@ def test_a_run_that_was_broken_off_goes_on_after_the_last_batch(clips, backbone_
         assert (resumed.path / name).read_bytes() == (whole.path / name).read_bytes()
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_clips_without_tracks_are_left_out_with_a_reason(clips, generation, evaluate, store, tmp_path):
     scored = dict(list(_fidelity(store).items())[1:])
     made = analyze.run(_replay(limit=3), clips, tmp_path / "out", generation=generation, evaluation=evaluate(scored))
@@ -185,3 +216,81 @@ def test_artifacts_that_do_not_belong_together_are_refused(clips, generation, ev
     with pytest.raises(InputError, match="takes no generation"):
         analyze.run(_data("x"), clips, out, generation=generation)
     assert not out.exists()
+
+
+def _refuse_forwards(monkeypatch):
+    def refuse(self, moment, forward):
+        raise AssertionError("a forward was run")
+
+    monkeypatch.setattr(Scorer, "__call__", refuse)
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_shards_make_the_analysis_that_one_process_makes(clips, backbone_folder, tmp_path, monkeypatch):
+    config, out = _data(backbone_folder, limit=5), tmp_path / "out"
+    whole = analyze.run(config, clips, tmp_path / "whole")
+    parts = [analyze.run_shard(config, clips, out, Shard(number, 2)) for number in (1, 2)]
+    assert [part.path.name for part in parts] == ["out.shard-1-of-2", "out.shard-2-of-2"]
+    assert [part.summary["clips"] for part in parts] == [3, 2]
+    _refuse_forwards(monkeypatch)
+    joined = analyze.run(config, clips, out)
+    for name in ("scores.parquet", "heads.parquet", "layers.json"):
+        assert (joined.path / name).read_bytes() == (whole.path / name).read_bytes()
+    assert joined.identity == whole.identity
+    with pytest.raises(InputError, match="another pool"):
+        analyze.run(_data(backbone_folder, limit=5, pool="nearest"), clips, out, overwrite=True)
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_another_rule_and_labels_cost_no_forward(clips, backbone_folder, store, tmp_path, monkeypatch):
+    first = analyze.run(_data(backbone_folder, limit=5), clips, tmp_path / "first")
+    (tmp_path / "labels.csv").write_text(
+        "clip_id,label\n" + "".join(f"{c},{'success' if k % 2 else 'failure'}\n" for k, c in enumerate(store.ids))
+    )
+    _refuse_forwards(monkeypatch)
+    config = _data(backbone_folder, limit=5, measure="aas_per_area", top_k=2)
+    made = analyze.run(config, clips, tmp_path / "second", labels=tmp_path / "labels.csv", scores=[first])
+    assert (made.path / "scores.parquet").read_bytes() == (first.path / "scores.parquet").read_bytes()
+    verdict = read_json(made.path / "layers.json")
+    assert (verdict["n_success"], verdict["n_failure"]) == (2, 3)
+    assert "labels.csv" in verdict["labels"]
+    assert any("not equally many" in note for note in verdict["notes"])
+    assert all(row["separation"] is not None for row in verdict["variants"]["noun_v2t"]["table"])
+    assert set(made.manifest["inputs"]) == {"clips", "backbone", "labels"}
+    with pytest.raises(InputError, match="another seed"):
+        analyze.run(_data(backbone_folder, limit=5, seed=1), clips, tmp_path / "third", scores=[first])
+    with pytest.raises(InputError, match='of the kind "clips"'):
+        analyze.run(_data(backbone_folder), clips, tmp_path / "third", scores=[clips])
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_the_dataset_itself_may_be_judged(clips, backbone_folder, store, tmp_path):
+    def judge(folder):
+        rows = {clip_id: {"if": k / 10, "state": "scored"} for k, clip_id in enumerate(store.ids)}
+        write_json(folder / "scores.json", {"clips": rows})
+        return {}
+
+    judged = artifacts.build(tmp_path / "judged", kind="evaluation", config={}, inputs={"clips": clips}, make=judge)
+    config = _data(backbone_folder, limit=None, timesteps=1, heads=False)
+    verdict = read_json(analyze.run(config, clips, tmp_path / "out", evaluation=judged).path / "layers.json")
+    assert verdict["success"] == [store.ids[-1], store.ids[-2]]
+    assert verdict["variants"]["noun_v2t"]["heads"] is None
+    assert pq.read_table(tmp_path / "out" / "heads.parquet").num_rows == 0
+    assert set(pq.read_table(tmp_path / "out" / "scores.parquet")["head"].to_pylist()) == {-1}
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_clips_of_any_size_come_through_buckets(clips, backbone_folder, backbone, store, tmp_path):
+    config = _data(backbone_folder, limit=2, timesteps=1, buckets={"sizes": ["32x32x5"], "max_crop": 0.5})
+    source = Noising(config, store, backbone, {})
+    case, clip = source.cases[0], store.get(source.cases[0].clip.clip_id)
+    assert (case.clip.num_frames, case.clip.size_hw) == (5, (32, 32))
+    frames = source.frames(case)
+    assert np.array_equal(frames, store.frames(clip)[:5, :, 8:40])
+    for name, track in case.tracks.items():
+        assert np.array_equal(track.to_array(), clip.tracks[name].to_array()[:5, :, 8:40])
+    made = analyze.run(config, clips, tmp_path / "out")
+    assert made.summary["clips"] == 2
+    small = _data(backbone_folder, limit=2, buckets={"sizes": ["480x480x5"]})
+    with pytest.raises(InputError, match="no clip can be analysed: 33% of the 48x32 picture"):
+        analyze.run(small, clips, tmp_path / "small")

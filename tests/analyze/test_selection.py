@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from interplay.analyze.selection import rank_layers, ranks
+from interplay.analyze.selection import dummy_layers, rank_layers, ranks, top_layers
 
 NONE = np.zeros(4, dtype=bool)
 SUCCESS = np.array([True, True, False, False])
@@ -53,3 +53,27 @@ def test_the_mean_of_all_clips_counts_clips_of_neither_set():
 def test_without_a_dominant_layer_the_influential_ones_are_picked():
     scores = np.array([[1.0, 2.0], [1.0, 2.0], [1.0, 2.0], [1.0, 2.0]])
     assert rank_layers(scores, SUCCESS, ~SUCCESS, top_k=2).picks(2) == (1, 0)
+
+
+def test_layers_that_say_the_same_of_every_clip_are_dummies():
+    generator = np.random.default_rng(0)
+    scores = generator.normal(1.0, 0.1, size=(6, 4))
+    scores[:, 1] = 1e-15 * generator.random(6)  # all attention on tokens that mean nothing (paper: variance 1e-29)
+    scores[:, 2] = 0.25 + 1e-9 * generator.random(6)  # a constant, but for rounding
+    scores[:, 3] = 1e-4 * generator.random(6)  # small and real
+    assert dummy_layers(scores).tolist() == [False, True, True, False]
+    assert not dummy_layers(scores[:1]).any()
+
+
+def test_dummies_take_no_part():
+    scores = np.array([[5.0, 3.0, 2.0, 1.0]] * 2 + [[5.0, 2.0, 1.0, 1.5]] * 2)
+    dummies = np.array([True, False, False, False])
+    assert (
+        top_layers(scores, 2, dummies).tolist() == [[False, True, True, False]] * 2 + [[False, True, False, True]] * 2
+    )
+    ranking = rank_layers(scores, SUCCESS, ~SUCCESS, 3, dummies)
+    assert ranking.frequency.tolist() == [0, 4, 4, 4]
+    assert ranking.influential == (1, 2, 3)
+    assert ranking.dominant == (1, 2)
+    nothing = rank_layers(scores, SUCCESS, ~SUCCESS, 3, np.ones(4, dtype=bool))
+    assert nothing.picks(1) == ()

@@ -4,22 +4,28 @@ import numpy as np
 import pyarrow as pa
 
 from interplay.analyze.scoring import SCHEMA
-from interplay.analyze.table import join_parts, read_variant, write_part
+from interplay.analyze.table import join_parts, read_heads, read_variant, write_part
 
 
 def _table(clip_id: str, variant: str, offset: float) -> pa.Table:
     rows = [
         {
             "clip_id": clip_id,
+            "draw": draw,
             "step": step,
             "timestep": 900 - 100 * step,
             "layer": layer,
             "site": f"blocks.{layer}.joint",
             "variant": variant,
+            "term": f"id{term}",
+            "words": "word",
             "head": head,
-            "aas": offset + 10 * layer + step + (0.5 if head >= 0 else 0.0),
+            "aas": offset + 10 * layer + step + 4 * draw + 2 * term + (0.5 if head >= 0 else 0.0),
             "aas_per_area": 1.0,
+            "area": 3.0,
         }
+        for draw in range(2)
+        for term in (-1, 1)
         for step in range(2)
         for layer in (0, 3)
         for head in (-1, 0)
@@ -36,9 +42,25 @@ def test_parts_join_into_one_table_that_reads_by_clip_layer_and_step(tmp_path):
     assert nouns.clip_ids == ("a", "b")
     assert nouns.layers.tolist() == [0, 3]
     assert nouns.timesteps.tolist() == [900, 800]
-    assert nouns.values.tolist() == [[[0, 1], [30, 31]], [[100, 101], [130, 131]]]
-    assert nouns.step_mean.tolist() == [[0.5, 30.5], [100.5, 130.5]]
+    assert nouns.values.tolist() == [[[2, 3], [32, 33]], [[102, 103], [132, 133]]]
+    assert nouns.step_mean.tolist() == [[2.5, 32.5], [102.5, 132.5]]
+    assert nouns.by_draw.tolist() == [[[0.5, 30.5], [100.5, 130.5]], [[4.5, 34.5], [104.5, 134.5]]]
+    assert not nouns.of_text_alone
     verbs = read_variant(tmp_path / "scores.parquet", "verb_v2t", "aas_per_area")
     assert verbs is not None
     assert np.all(verbs.values == 1.0)
     assert read_variant(tmp_path / "scores.parquet", "verb_v2v", "aas") is None
+    heads = read_heads(tmp_path / "scores.parquet", "noun_v2t", "aas")
+    assert heads is not None
+    assert heads.tolist() == [[[3.0], [33.0]], [[103.0], [133.0]]]
+    assert read_heads(tmp_path / "scores.parquet", "verb_v2v", "aas") is None
+
+
+def test_cross_attention_is_known_by_its_address(tmp_path):
+    table = _table("a", "noun_v2t", 0.0)
+    sites = [name.replace("joint", "cross") for name in table["site"].to_pylist()]
+    path = tmp_path / "scores.parquet"
+    write_part(tmp_path, "scores", table.set_column(table.schema.get_field_index("site"), "site", pa.array(sites)))
+    scores = read_variant(path, "noun_v2t", "aas")
+    assert scores is not None
+    assert scores.of_text_alone

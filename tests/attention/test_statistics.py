@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from interplay.attention import Mass, Region, RowMap, Scores, _reference, statistics
+from interplay.attention import Mass, Region, RowMap, Scores, _reference, budget
 from interplay.attention.requests import AttentionCall, Request
 from interplay.backbones.base import TokenLayout
 
@@ -22,10 +22,15 @@ LAYOUT = TokenLayout(
 Twin = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 
 
-def _call(mask: Tensor | None = None, seed: int = 0) -> AttentionCall:
-    generator = torch.Generator().manual_seed(seed)
+def _call(mask: Tensor | None = None, *, log_sum_exp: bool = False) -> AttentionCall:
+    generator = torch.Generator().manual_seed(0)
     query, key = (torch.randn(B, H, S, D, generator=generator, requires_grad=True) for _ in range(2))
-    return AttentionCall(query, key, mask, SCALE)
+    if not log_sum_exp:
+        return AttentionCall(query, key, mask, SCALE)
+    scores = _reference.dense_scores(query, key, SCALE).detach()
+    if mask is not None:
+        scores = scores.masked_fill(~mask, float("-inf")) if mask.dtype == torch.bool else scores + mask
+    return AttentionCall(query, key, mask, SCALE, scores.logsumexp(dim=-1))
 
 
 def _weights(tokens: int, seed: int) -> Tensor:
@@ -94,6 +99,22 @@ def _dense_mean_mass(q: Tensor, k: Tensor, mask: Tensor | None) -> Tensor:
     return torch.einsum("bn,bhnr->bhr", weights, mass)
 
 
+def _dense_scores_both(q: Tensor, k: Tensor, mask: Tensor | None) -> Tensor:
+    by_query = _reference.dense_mean_over_keys(_reference.dense_scores(q, k, SCALE)[..., :T], TEXT.weights)
+    share = VIDEO.weights / VIDEO.weights.sum(1, keepdim=True).clamp(min=1e-30)
+    return torch.einsum("bhq,bq->bh", by_query[:, :, T:], share)
+
+
+def _dense_scores_t2t(q: Tensor, k: Tensor, mask: Tensor | None) -> Tensor:
+    scores = _reference.dense_scores(q, k, SCALE)[:, :, :T, :T]
+    return _reference.dense_mean_over_keys(scores, TEXT.weights)
+
+
+def _dense_text_map(q: Tensor, k: Tensor, mask: Tensor | None) -> Tensor:
+    rows = _reference.dense_attention(q, k, mask, SCALE)[:, :, T:]
+    return _reference.dense_mean_over_queries(rows, VIDEO.weights)[:, :, :T]
+
+
 def _dense_row_map(q: Tensor, k: Tensor, mask: Tensor | None) -> Tensor:
     rows = _reference.dense_attention(q, k, mask, SCALE)[:, :, T:]
     return _reference.dense_mean_over_queries(rows, VIDEO.weights)[:, :, T:]
@@ -103,17 +124,21 @@ CASES: dict[str, tuple[Request, Twin]] = {
     "scores v2t": (Scores("x", "all", keys=TEXT), _dense_scores_v2t),
     "scores t2v": (Scores("x", "all", queries=TEXT), _dense_scores_t2v),
     "scores v2v": (Scores("x", "all", queries=VIDEO), _dense_scores_v2v),
+    "scores t2t": (Scores("x", "all", keys=TEXT, over="text"), _dense_scores_t2t),
+    "scores of two regions": (Scores("x", "all", queries=VIDEO, keys=TEXT), _dense_scores_both),
     "mass": (Mass("x", "all", VIDEO, (TEXT, OTHER), "none"), _dense_mass),
     "mean mass": (Mass("x", "all", VIDEO, (TEXT, OTHER), "mean"), _dense_mean_mass),
     "row map": (RowMap("x", "all", VIDEO), _dense_row_map),
+    "row map of text": (RowMap("x", "all", VIDEO, over="text"), _dense_text_map),
 }
 
 
+@pytest.mark.parametrize("log_sum_exp", [False, True])
 @pytest.mark.parametrize("mask", MASKS)
 @pytest.mark.parametrize("case", CASES)
-def test_value_and_gradient_equal_the_dense_twin(case: str, mask: str) -> None:
+def test_value_and_gradient_equal_the_dense_twin(case: str, mask: str, log_sum_exp: bool) -> None:
     request, twin = CASES[case]
-    call = _call(MASKS[mask])
+    call = _call(MASKS[mask], log_sum_exp=log_sum_exp)
     fast, dense = request.measure(call, LAYOUT), twin(call.query, call.key, call.mask)
     torch.testing.assert_close(fast, dense, atol=1e-5, rtol=1e-5)
     assert fast.abs().sum() > 0
@@ -157,13 +182,42 @@ def test_more_regions_than_the_head_is_wide() -> None:
     torch.testing.assert_close(mass[..., :V], dense[..., T:], atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("elements", [1, 7 * B * H * S, 10**9])
-def test_row_maps_do_not_depend_on_the_chunk(elements: int) -> None:
-    call = _call()
-    rows = call.query[:, :, T:]
-    got = statistics.mean_row_map(rows, call.key, None, SCALE, VIDEO.weights, elements)
-    dense = _reference.dense_attention(call.query, call.key, None, SCALE)[:, :, T:]
-    torch.testing.assert_close(got, _reference.dense_mean_over_queries(dense, VIDEO.weights))
+@pytest.mark.parametrize("mask", ["none", "per row"])
+@pytest.mark.parametrize("log_sum_exp", [False, True])
+@pytest.mark.parametrize("case", CASES)
+def test_pieces_change_nothing(case: str, log_sum_exp: bool, mask: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    request, _ = CASES[case]
+    call = _call(MASKS[mask], log_sum_exp=log_sum_exp)
+
+    def value_and_gradients() -> tuple[Tensor, ...]:
+        value = request.measure(call, LAYOUT)
+        upstream = torch.randn(value.shape, generator=torch.Generator().manual_seed(4))
+        return value, *torch.autograd.grad(value, (call.query, call.key), upstream)
+
+    whole = value_and_gradients()
+    # One head of one batch element at a time, and some of its rows.
+    monkeypatch.setattr(budget, "_CPU_WORKSPACE_BYTES", 1)
+    monkeypatch.setattr(budget, "_GOOD_ROWS", 2)
+    torch.testing.assert_close(value_and_gradients(), whole)
+
+
+def test_a_query_that_may_look_at_nothing_attends_to_nothing() -> None:
+    mask = torch.ones(B, 1, S, S, dtype=torch.bool)
+    mask[0, :, T + 2] = False
+    for log_sum_exp in (False, True):
+        call = _call(mask, log_sum_exp=log_sum_exp)
+        mass = Mass("x", "all", Region.all_video(B, V), (TEXT, VIDEO), "none").measure(call, LAYOUT)
+        assert mass[0, :, 2].abs().sum() == 0
+        assert mass[0, :, 3].abs().min() > 0
+        assert all(bool(g.isfinite().all()) for g in torch.autograd.grad(mass.sum(), (call.query, call.key)))
+
+
+def test_some_elements_of_a_batch() -> None:
+    for mask in MASKS.values():
+        call = _call(mask, log_sum_exp=True)
+        region = Region("video", VIDEO.weights[1:])
+        part = RowMap("x", "all", region).measure(call.elements(slice(1, None)), LAYOUT)
+        torch.testing.assert_close(part, RowMap("x", "all", VIDEO).measure(call, LAYOUT)[1:])
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -176,8 +230,6 @@ def test_half_precision_accumulates_in_float32(case: str) -> None:
     torch.testing.assert_close(got, twin(half.query.float(), half.key.float(), None), atol=1e-5, rtol=1e-5)
 
 
-def test_scores_need_exactly_one_side() -> None:
-    with pytest.raises(ValueError, match="exactly one"):
+def test_scores_need_a_region() -> None:
+    with pytest.raises(ValueError, match="queries, keys or both"):
         Scores("x", "all")
-    with pytest.raises(ValueError, match="exactly one"):
-        Scores("x", "all", queries=VIDEO, keys=TEXT)

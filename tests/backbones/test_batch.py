@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from safetensors.torch import load, save
 
 from interplay.backbones.batch import Batch
 
@@ -39,3 +40,16 @@ def test_tensors_of_different_length_and_other_names_are_refused() -> None:
         Batch({})
     with pytest.raises(ValueError, match="other names"):
         Batch.join([batch(1), Batch({"a": torch.zeros(1)})])
+
+
+def test_a_condition_of_nothing_keeps_its_rows_wherever_it_goes() -> None:
+    nothing = Batch.empty(3)
+    assert len(nothing) == 3
+    assert len(nothing.take([0, 2])) == 2
+    assert len(nothing.repeated(2)) == 6
+    assert len(Batch.join([nothing, Batch.empty(1)])) == 4
+    assert len(nothing.replaced(torch.tensor([True, False, True]), Batch.empty(1))) == 3
+    (column,) = nothing.tensors.values()
+    assert column.numel() == 0
+    (stored,) = load(save({"column": column})).values()  # as the cache of training keeps it
+    assert stored.shape == column.shape

@@ -66,6 +66,39 @@ def test_a_tiny_backbone_without_weights_says_how_to_make_them(monkeypatch: pyte
     )
 
 
+def test_a_repository_of_the_hub_is_fetched_once_and_used_as_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def fetched(repository: str, *, revision: str | None, allow_patterns: list[str]) -> str:
+        asked.append((repository, revision))
+        assert "*/*.safetensors" in allow_patterns
+        return str(tmp_path)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", fetched)
+    (tmp_path / "model_index.json").write_text("{}")
+    assert registry.pipeline_folder("owner/model") == tmp_path
+    assert registry.pipeline_folder("owner/model.v1@refs/pr/3") == tmp_path
+    assert asked == [("owner/model", None), ("owner/model.v1", "refs/pr/3")]
+    (tmp_path / "model_index.json").unlink()
+    with pytest.raises(InputError, match="repository without a pipeline"):
+        registry.pipeline_folder("owner/model")
+
+
+def test_a_repository_out_of_reach_is_an_input_error() -> None:
+    # The tests run offline, and this one is in nobody's cache.
+    with pytest.raises(InputError, match="the hub cannot be reached") as caught:
+        load_backbone("nobody-at-all/no-such-model")
+    assert "go online" in caught.value.cure
+
+
+def test_a_missing_folder_is_no_repository(tmp_path: Path) -> None:
+    for name in (str(tmp_path / "nothing"), "one-part", "a/b/c"):
+        with pytest.raises(InputError, match="is no pipeline folder"):
+            registry.pipeline_folder(name)
+
+
 def test_quiet_restores_what_was_set() -> None:
     from diffusers.utils import logging
 

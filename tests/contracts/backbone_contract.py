@@ -14,6 +14,7 @@ from interplay.attention import Region, Scores, observe
 from interplay.backbones.base import Backbone, Site
 from interplay.backbones.batch import Batch
 from interplay.backbones.registry import load_backbone, load_skeleton
+from interplay.backbones.widen import beside, widen_input
 from interplay.core.errors import InputError
 from interplay.diffusion.sampling import clip_generators
 from interplay.diffusion.training import noise_batch
@@ -91,9 +92,33 @@ class BackboneContract:
             inputs.denoise(backbone, latents=inputs.latents + 1),
             inputs.denoise(backbone, timesteps=inputs.timesteps.flip(0)),
             inputs.denoise(backbone, text=inputs.text.take([1, 0])),
-            inputs.denoise(backbone, first_frame=other),
         ):
             assert not torch.allclose(plain, changed, atol=1e-6)
+        seen = not torch.allclose(plain, inputs.denoise(backbone, first_frame=other), atol=1e-6)
+        assert seen == backbone.sees_first_frame
+
+    def test_a_model_that_is_shown_no_first_frame_has_a_condition_of_nothing(self, backbone: Backbone) -> None:
+        condition = backbone.first_frame_condition(self.video(backbone)[:, :, 0], self.grid(backbone))
+        weight = sum(tensor.numel() for tensor in condition.tensors.values())
+        assert (weight > 0) == backbone.sees_first_frame
+        assert len(condition) == 2
+
+    def test_a_widened_input_changes_nothing_at_first_and_is_read_later(self, backbone: Backbone) -> None:
+        inputs = self.inputs(backbone)
+        plain = inputs.denoise(backbone)
+        before = [one.get_submodule(backbone.input_projection).weight.clone() for one in backbone.transformers]
+        widen_input(backbone, 3)
+        channels = torch.randn(2, 3, *inputs.latents.shape[2:], generator=torch.Generator().manual_seed(2))
+        wide = beside(inputs.first_frame, channels)
+        assert torch.allclose(inputs.denoise(backbone, first_frame=wide), plain, atol=1e-5)
+        for transformer, old in zip(backbone.transformers, before, strict=True):
+            weight = transformer.get_submodule(backbone.input_projection).weight
+            assert torch.equal(weight[:, : old.shape[1]], old)
+            assert not weight[:, old.shape[1] :].any()
+            assert (weight.dtype, weight.device) == (old.dtype, old.device)
+            with torch.no_grad():
+                weight[:, old.shape[1] :].normal_(generator=torch.Generator().manual_seed(3))
+        assert not torch.allclose(inputs.denoise(backbone, first_frame=wide), plain, atol=1e-4)
 
     def test_batch_elements_do_not_mix(self, backbone: Backbone) -> None:
         inputs, one = self.inputs(backbone), slice(1, 2)

@@ -1,4 +1,8 @@
+"""CogVideoX in every published layout, against the contract and against the stock pipelines."""
+
 from __future__ import annotations
+
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -6,9 +10,16 @@ import torch
 from PIL import Image
 
 from contracts.backbone_contract import BackboneContract
+from contracts.cogvideox_variants import CONFIG, IMAGE_TO_VIDEO, TEXT_TO_VIDEO
 from interplay.backbones.base import Backbone
+from interplay.backbones.cogvideox.adapter import CogVideoX
 from interplay.backbones.cogvideox.tiny import TinyCogVideoX, build
+from interplay.backbones.native import Native
+from interplay.backbones.registry import load_backbone
+from interplay.core.errors import InputError
 from interplay.diffusion.sampling import clip_generators, conditions_for, sample
+
+PROMPT = "a man in red pushes a green ball"
 
 
 @pytest.fixture
@@ -20,16 +31,25 @@ class TestCogVideoX(BackboneContract):
     """The shared contract on the tiny instance."""
 
 
-def test_our_sampling_equals_the_stock_pipeline(backbone: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
-    height, width = backbone.native_size_hw
-    pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
-    # The stock pipeline samples the first frame's latent; a posterior without variance makes both sides comparable.
-    from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
+class TestSinusoidal(BackboneContract):
+    @pytest.fixture
+    def backbone(self) -> CogVideoX:
+        return TEXT_TO_VIDEO["sinusoidal"]()
 
-    monkeypatch.setattr(DiagonalGaussianDistribution, "sample", lambda self, generator=None: self.mode())
-    stock = backbone.pipeline(
-        image=Image.fromarray(pixels),
-        prompt="a man in red pushes a green ball",
+
+class TestImageToVideo15(BackboneContract):
+    @pytest.fixture
+    def backbone(self) -> CogVideoX:
+        return IMAGE_TO_VIDEO["image_to_video_15"]()
+
+
+# --- against the stock pipelines -------------------------------------------------------------------------------------
+
+
+def stock_latents(backbone: CogVideoX, **options: object) -> torch.Tensor:
+    height, width = backbone.native_size_hw
+    return backbone.pipeline(
+        prompt=PROMPT,
         negative_prompt="",
         height=height,
         width=width,
@@ -39,12 +59,71 @@ def test_our_sampling_equals_the_stock_pipeline(backbone: Backbone, monkeypatch:
         max_sequence_length=backbone.text_length,
         generator=[torch.Generator().manual_seed(7)],
         output_type="latent",
-    ).frames
+        **options,
+    ).frames.transpose(1, 2)
+
+
+def our_latents(backbone: CogVideoX, image: torch.Tensor) -> torch.Tensor:
+    grid = backbone.grid(backbone.native_frames, backbone.native_size_hw)
+    given = conditions_for(backbone, [PROMPT], image, grid)
+    return sample(backbone, given, clip_generators([7]), steps=3, guidance_scale=2.5)
+
+
+@pytest.mark.parametrize("variant", IMAGE_TO_VIDEO)
+def test_image_to_video_equals_the_stock_pipeline(variant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The stock pipeline samples the first frame's latent; a posterior without variance makes both sides comparable.
+    from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
+
+    monkeypatch.setattr(DiagonalGaussianDistribution, "sample", lambda self, generator=None: self.mode())
+    backbone = IMAGE_TO_VIDEO[variant]()
+    pixels = np.random.default_rng(0).integers(0, 256, (*CONFIG.size_hw, 3), dtype=np.uint8)
+    stock = stock_latents(backbone, image=Image.fromarray(pixels))
     image = torch.from_numpy(pixels).permute(2, 0, 1).float()[None] / 127.5 - 1
-    grid = backbone.grid(backbone.native_frames, (height, width))
-    conditions = conditions_for(backbone, ["a man in red pushes a green ball"], image, grid)
-    ours = sample(backbone, conditions, clip_generators([7]), steps=3, guidance_scale=2.5)
-    assert torch.allclose(ours.transpose(1, 2), stock, atol=1e-4)
+    assert torch.allclose(our_latents(backbone, image), stock, atol=1e-4)
+
+
+@pytest.mark.parametrize("variant", TEXT_TO_VIDEO)
+def test_text_to_video_equals_the_stock_pipeline(variant: str) -> None:
+    backbone = TEXT_TO_VIDEO[variant]()
+    image = torch.zeros(1, 3, *CONFIG.size_hw)
+    assert torch.allclose(our_latents(backbone, image), stock_latents(backbone), atol=1e-4)
+
+
+# --- what the layouts differ in --------------------------------------------------------------------------------------
+
+
+def test_temporal_patches_begin_with_the_first_frame_alone() -> None:
+    backbone = TEXT_TO_VIDEO["text_to_video_15"]()
+    grid = backbone.grid(17, CONFIG.size_hw)
+    assert grid.latent_shape[0] == 6
+    assert [grid.pixel_frames_of_token(token) for token in range(3)] == [range(1), range(1, 9), range(9, 17)]
+    video = torch.rand(1, 3, 17, *CONFIG.size_hw, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    latents = backbone.encode_video(video)
+    assert torch.equal(latents[:, :, 0], latents[:, :, 1])
+    assert backbone.decode_video(latents).shape == video.shape
+    with pytest.raises(InputError, match="1 \\+ a multiple of 8"):
+        backbone.grid(13, CONFIG.size_hw)
+
+
+def test_learned_positions_fix_the_size() -> None:
+    backbone = IMAGE_TO_VIDEO["learned_positions"]()
+    with pytest.raises(InputError, match="has positions for"):
+        backbone.grid(CONFIG.num_frames, (48, 32))
+
+
+def test_a_1_5_folder_that_says_nothing_of_its_clips_is_taken_for_a_released_one(tmp_path: Path) -> None:
+    backbone = TEXT_TO_VIDEO["text_to_video_15"]()
+    backbone.save(tmp_path)
+    assert load_backbone(str(tmp_path)).native_size_hw == CONFIG.size_hw
+    (tmp_path / "interplay.json").unlink()
+    assert load_backbone(str(tmp_path)).native == Native(81, (768, 1360), CONFIG.text_length)
+
+
+def test_a_pipeline_whose_parts_do_not_fit_is_an_input_error() -> None:
+    backbone = TEXT_TO_VIDEO["text_to_video"]()
+    backbone.transformer.register_to_config(in_channels=2 * CONFIG.latent_channels)
+    with pytest.raises(InputError, match="reads 16 channels, text-to-video has 8"):
+        CogVideoX(backbone.pipeline, "x")
 
 
 def test_a_clip_does_not_depend_on_its_neighbours_in_the_batch(backbone: Backbone) -> None:

@@ -18,6 +18,7 @@ from interplay.world.captions import caption
 from interplay.world.sampling import scene_at
 
 SMALL = TinyHunyuanVideo(dual_layers=1, single_layers=2)
+TEXT_TO_VIDEO = SMALL.model_copy(update={"condition": "none"})
 BOUND = parse_caption("a <id1> man in red </id1> <verb> pushes </verb> a <id2> green ball </id2>")
 PROMPT = "a man in red pushes a green ball"
 
@@ -49,6 +50,14 @@ class TestLatentConcat(BackboneContract):
     @pytest.fixture
     def backbone(self) -> HunyuanVideo:
         return build(0, TinyHunyuanVideo(dual_layers=1, single_layers=2, condition="latent_concat"))
+
+
+class TestTextToVideo(BackboneContract):
+    """The shared contract without a first frame."""
+
+    @pytest.fixture
+    def backbone(self) -> HunyuanVideo:
+        return build(0, TEXT_TO_VIDEO)
 
 
 def picture(backbone: HunyuanVideo, seed: int = 0) -> tuple[Image.Image, Tensor]:
@@ -189,7 +198,34 @@ def test_noise_on_the_first_frame_does_not_matter(shared: HunyuanVideo) -> None:
     assert torch.equal(*predictions)
 
 
-def test_a_text_to_video_checkpoint_is_an_input_error(backbone: HunyuanVideo) -> None:
+def test_text_to_video_equals_the_stock_pipeline() -> None:
+    backbone = build(0, TEXT_TO_VIDEO)
+    height, width = backbone.native_size_hw
+    backbone.pipeline.set_progress_bar_config(disable=True)
+    stock = backbone.pipeline(
+        prompt=PROMPT,
+        height=height,
+        width=width,
+        num_frames=backbone.native_frames,
+        num_inference_steps=3,
+        guidance_scale=6.0,
+        generator=[torch.Generator().manual_seed(7)],
+        output_type="latent",
+    ).frames
+    ours = sample(backbone, conditions(backbone), clip_generators([7]), steps=3, guidance_scale=6.0)
+    assert torch.allclose(ours, stock, atol=1e-4)
+
+
+def test_text_to_video_has_the_released_template_and_spans_in_its_text_stream() -> None:
+    backbone = build(0, TEXT_TO_VIDEO)
+    ids = backbone.pipeline.tokenizer(backbone.template.text.format(PROMPT))["input_ids"]
+    tokens = backbone.pipeline.tokenizer.convert_ids_to_tokens(ids)
+    assert "<unk>" not in tokens
+    assert " ".join(tokens[backbone.template.prefix :]) == f"{PROMPT} <|eot_id|>"
+    assert backbone.token_spans(BOUND).tokens == {"id1": (1, 2, 3), "verb": (4,), "id2": (6, 7)}
+
+
+def test_a_checkpoint_of_the_other_pipeline_is_an_input_error(backbone: HunyuanVideo) -> None:
     backbone.transformer.register_to_config(image_condition_type=None)
     with pytest.raises(InputError, match="image_condition_type"):
         HunyuanVideo(backbone.pipeline, "somewhere", backbone.native)

@@ -9,11 +9,13 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from contracts import wan_variants
+from contracts import cogvideox_variants, wan_variants
 from interplay.analyze import run as analyze
 from interplay.analyze.config import AnalyzeConfig
 from interplay.backbones.base import Backbone
 from interplay.backbones.hunyuan_video.tiny import TinyHunyuanVideo, build
+from interplay.backbones.hunyuan_video_15 import tiny as hunyuan_video_15
+from interplay.backbones.ltx_video import tiny as ltx_video
 from interplay.backbones.registry import load_backbone, load_skeleton
 from interplay.core.artifacts import Artifact
 from interplay.core.files import read_json
@@ -28,7 +30,13 @@ from interplay.world import make
 HUNYUAN_VIDEO = TinyHunyuanVideo(
     num_frames=wan_variants.CONFIG.num_frames, size_hw=wan_variants.CONFIG.size_hw, dual_layers=1, single_layers=1
 )
+SIZES = {"num_frames": wan_variants.CONFIG.num_frames, "size_hw": wan_variants.CONFIG.size_hw}
 FAMILIES: dict[str, Callable[[], Backbone]] = {
+    # Of the many layouts of CogVideoX the two that differ most from the tiny one, which every other test runs.
+    "cogvideox text-to-video": cogvideox_variants.sinusoidal,
+    "cogvideox 1.5": cogvideox_variants.image_to_video_15,
+    "hunyuan_video_15": lambda: hunyuan_video_15.build(0, hunyuan_video_15.TinyHunyuanVideo15(**SIZES, layers=2)),
+    "ltx_video": lambda: ltx_video.build(0, ltx_video.TinyLTXVideo(**SIZES, layers=2)),
     **{f"wan {name}": build for name, build in wan_variants.VARIANTS.items()},
     "hunyuan_video token_replace": lambda: build(0, HUNYUAN_VIDEO),
     "hunyuan_video latent_concat": lambda: build(0, HUNYUAN_VIDEO.model_copy(update={"condition": "latent_concat"})),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import diffusers.pipelines.wan.pipeline_wan as stock_text_module
 import diffusers.pipelines.wan.pipeline_wan_i2v as stock_module
 import numpy as np
 import pytest
@@ -11,13 +12,25 @@ import torch
 from PIL import Image
 
 from contracts.backbone_contract import BackboneContract
-from contracts.wan_variants import BOUNDARY, CONFIG, VARIANTS, experts, image_tokens, in_place, plain
+from contracts.wan_variants import (
+    BOUNDARY,
+    CONFIG,
+    TEXT_TO_VIDEO,
+    VARIANTS,
+    experts,
+    image_tokens,
+    in_place,
+    plain,
+    text_to_video,
+    text_to_video_experts,
+)
 from interplay.attention import Mass, Region, observe
 from interplay.backbones.batch import Batch
 from interplay.backbones.native import Native
 from interplay.backbones.registry import build_tiny, load_backbone
 from interplay.backbones.wan.adapter import Wan
 from interplay.core.errors import InputError
+from interplay.core.files import read_json, write_json
 from interplay.diffusion.sampling import Conditions, clip_generators, conditions_for, sample
 from interplay.diffusion.training import noise_batch
 from interplay.train.pretrain.denoiser import world_tokens
@@ -52,6 +65,12 @@ class TestImageTokens(BackboneContract):
     @pytest.fixture
     def backbone(self) -> Wan:
         return image_tokens()
+
+
+class TestTextToVideo(BackboneContract):
+    @pytest.fixture
+    def backbone(self) -> Wan:
+        return text_to_video()
 
 
 # --- against the stock pipeline --------------------------------------------------------------------------------------
@@ -95,6 +114,37 @@ def test_our_sampling_equals_the_stock_pipeline(
     ).frames
     ours = sample(backbone, conditions(backbone, pixels), clip_generators([7]), steps=5, guidance_scale=guidance)
     assert torch.allclose(ours, stock, atol=1e-4)
+
+
+@pytest.mark.parametrize("variant", TEXT_TO_VIDEO)
+def test_text_to_video_equals_the_stock_pipeline(
+    variant: str, pixels: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stock_text_module, "prompt_clean", str)
+    backbone = TEXT_TO_VIDEO[variant]()
+    stock = backbone.pipeline(
+        prompt=PROMPT,
+        negative_prompt="",
+        height=CONFIG.size_hw[0],
+        width=CONFIG.size_hw[1],
+        num_frames=CONFIG.num_frames,
+        num_inference_steps=5,
+        guidance_scale=3.5,
+        max_sequence_length=backbone.text_length,
+        generator=[torch.Generator().manual_seed(7)],
+        output_type="latent",
+    ).frames
+    ours = sample(backbone, conditions(backbone, pixels), clip_generators([7]), steps=5, guidance_scale=3.5)
+    assert torch.allclose(ours, stock, atol=1e-4)
+
+
+def test_a_text_to_video_folder_is_told_from_one_that_makes_both(tmp_path: Path) -> None:
+    for build, name, shown in ((text_to_video_experts, "WanPipeline", False), (in_place, "WanPipeline", True)):
+        folder = tmp_path / build.__name__
+        build().save(folder)
+        index = read_json(folder / "model_index.json")
+        write_json(folder / "model_index.json", {**index, "_class_name": name})
+        assert load_backbone(str(folder)).sees_first_frame == shown
 
 
 def test_decoded_pixels_equal_the_stock_pipelines(pixels: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -241,6 +291,19 @@ def test_text_attention_beside_image_tokens_is_over_the_text_alone(pixels: np.nd
         backbone.denoise(latents, torch.tensor([500]), given.text, given.first_frame)
     for address in ("blocks.0.cross", "blocks.1.cross"):
         assert torch.allclose(seen["mass"][address], torch.ones(()), atol=1e-5)
+
+
+def test_image_attention_is_a_site_of_its_own_over_the_image_alone(pixels: np.ndarray) -> None:
+    backbone = image_tokens()
+    given = conditions(backbone, pixels)
+    latents = torch.randn(1, CONFIG.latent_channels, *given.grid.latent_shape)
+    everywhere = Region.all_video(1, given.grid.num_tokens)
+    picture = Region("image", torch.ones(1, 5))
+    request = Mass("mass", "all", everywhere, [picture], "none")
+    with torch.no_grad(), observe(backbone, [request], backbone.layout(given.grid, backbone.text_length)) as seen:
+        backbone.denoise(latents, torch.tensor([500]), given.text, given.first_frame)
+    assert set(seen["mass"]) == {"blocks.0.image", "blocks.1.image"}
+    assert all(torch.allclose(mass, torch.ones(()), atol=1e-5) for mass in seen["mass"].values())
 
 
 def test_a_frame_in_place_is_left_out_of_the_loss_and_never_changes(pixels: np.ndarray) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from diffusers import WanImageToVideoPipeline, WanTransformer3DModel
+from diffusers import WanImageToVideoPipeline, WanPipeline, WanTransformer3DModel
 from transformers import CLIPImageProcessorPil, CLIPVisionConfig, CLIPVisionModel
 
 from interplay.backbones.native import Native
@@ -61,6 +61,21 @@ def image_tokens() -> Wan:
     )
 
 
+def text_to_video() -> Wan:
+    """Wan 2.1 T2V: no first frame."""
+    base = plain()
+    return _text_to_video(base, transformer=_transformer(base, in_channels=base.latent_channels))
+
+
+def text_to_video_experts() -> Wan:
+    """Wan 2.2 T2V A14B: no first frame, two experts."""
+    base = plain()
+    channels = base.latent_channels
+    experts = (_transformer(base, seed, in_channels=channels) for seed in (0, 1))
+    return _text_to_video(base, **dict(zip(("transformer", "transformer_2"), experts, strict=True)), boundary_ratio=0.9)
+
+
+TEXT_TO_VIDEO = {"text_to_video": text_to_video, "text_to_video_experts": text_to_video_experts}
 VARIANTS: dict[str, Callable[[], Wan]] = {
     "plain": plain,
     "experts": experts,
@@ -78,3 +93,9 @@ def _transformer(base: Wan, seed: int = 0, **changes: Any) -> WanTransformer3DMo
 def _variant(base: Wan, text_length: int = CONFIG.text_length, **parts: Any) -> Wan:
     pipeline = WanImageToVideoPipeline(**{**base.pipeline.components, **parts})
     return Wan(pipeline, "variant", Native(CONFIG.num_frames, CONFIG.size_hw, text_length))
+
+
+def _text_to_video(base: Wan, **parts: Any) -> Wan:
+    names = ("tokenizer", "text_encoder", "vae", "scheduler")
+    pipeline = WanPipeline(**{name: base.pipeline.components[name] for name in names}, **parts)
+    return Wan(pipeline, "variant", Native(CONFIG.num_frames, CONFIG.size_hw, CONFIG.text_length))

@@ -47,6 +47,18 @@ def test_a_temporal_patch_groups_latent_frames() -> None:
     assert [grid.pixel_frames_of_token(f) for f in (0, 1)] == [range(5), range(5, 13)]
 
 
+def test_a_first_latent_that_stands_twice_makes_a_token_of_the_first_frame_alone() -> None:
+    """CogVideoX 1.5: 81 frames are 21 latents, of which the first is doubled, and 11 tokens deep."""
+    grid = TokenGrid(81, 768, 1360, temporal_stride=4, spatial_stride=8, patch=(2, 2, 2), first_latents=2)
+    assert grid.latent_shape == (22, 96, 170)
+    assert grid.token_shape == (11, 48, 85)
+    assert [grid.pixel_frames_of(f) for f in (0, 1, 2, 21)] == [range(1), range(1), range(1, 5), range(77, 81)]
+    assert [grid.pixel_frames_of_token(f) for f in (0, 1, 10)] == [range(1), range(1, 9), range(73, 81)]
+    assert [grid.latent_frame_of(p) for p in (0, 1, 4, 5, 80)] == [1, 2, 2, 3, 21]
+    with pytest.raises(InputError, match="1 \\+ a multiple of 8"):
+        TokenGrid(85, 768, 1360, temporal_stride=4, spatial_stride=8, patch=(2, 2, 2), first_latents=2)
+
+
 def test_frames_outside_the_clip_are_refused() -> None:
     for bad in (-1, 13):
         with pytest.raises(IndexError):

@@ -100,10 +100,17 @@ def test_heat_map_colours_follow_the_values():
 
 
 def test_scores_that_are_no_numbers_are_unknown(tmp_path):
-    row = {"variant": "v", "layer": 0, "timestep": 9, "head": -1}
+    row = {"clip_id": "one", "variant": "v", "layer": 0, "timestep": 9, "head": -1}
     rows = [{**row, "step": 0, "aas": float("nan")}, {**row, "step": 1, "aas": 0.5}, {**row, "step": 1, "aas": 0.25}]
     pq.write_table(pa.Table.from_pylist([*rows, {**row, "head": 0, "step": 1, "aas": 9.0}]), tmp_path / "s.parquet")
     assert read_grids(tmp_path / "s.parquet")["v"].values == ((None, 0.375),)
+
+
+def test_a_clip_with_more_terms_counts_no_more(tmp_path):
+    row = {"variant": "v", "layer": 0, "step": 0, "timestep": 9, "head": -1}
+    rows = [*({**row, "clip_id": "two nouns", "aas": aas} for aas in (0.2, 0.4)), {**row, "clip_id": "one", "aas": 0.5}]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "s.parquet")
+    assert read_grids(tmp_path / "s.parquet")["v"].values == ((pytest.approx(0.4),),)
 
 
 def test_heat_map_of_nothing_and_of_one_value():

@@ -5,9 +5,9 @@ For a term e with mask m_e, tokens T_e and first-frame region Q_e, and attention
     AAS_e(v2t) = sum over video queries q of m_e(q) * mean over t in T_e of A(q, t)
     AAS_e(v2v) = sum over video keys k of m_e(k) * (mean over q in Q_e of A(q, k))
 
-Both are attention masses, so one more attention call over the rows inside any mask yields every term of a clip; no
-tokens x tokens matrix exists. Both are raw mass: a larger mask scores higher. ``aas_per_area`` divides by the mask's
-area on the token grid (sum of m_e), which makes it the mean attention per token of the mask.
+Both are attention masses: those of the rows inside any mask on the words, and those of the first-frame rows on the
+masks. No tokens x tokens matrix exists. Both are raw mass: a larger mask scores higher. ``aas_per_area`` divides by the
+mask's area on the token grid (sum of m_e), which makes it the mean attention per token of the mask.
 
 Shape legend: ``b`` clips, ``h`` heads, ``r`` terms, ``s`` relations, ``n`` video tokens.
 """
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Float
@@ -43,49 +44,29 @@ class AlignmentScores(Request):
         return {"video"}, {key_stream(relation) for relation in self.relations}
 
     def measure(self, call: AttentionCall, layout: TokenLayout) -> Float[Tensor, "b h r s"]:
-        """One :class:`Mass` over all masks' rows, weighted by each term's own mask or first-frame region."""
-        keys: list[Region] = []
+        """Per relation one :class:`Mass`, its rows weighted by each term's own mask or first-frame region."""
+        of_clips = call.elements(slice(-len(self.regions.terms), None))
+        scores = []
         for relation in self.relations:
-            keys += self.regions.word_regions() if relation == "v2t" else self.regions.mask_regions()
-        rows = Mass(self.name, self.sites, Region("video", self.regions.seen), keys, "none")
-        mass = rows.measure(last_of_batch(call, len(self.regions.terms)), layout).unflatten(
-            -1, (len(self.relations), -1)
-        )
-        weights = torch.stack([self._row_weights(relation) for relation in self.relations])
-        return torch.einsum("sbrn,bhnsr->bhrs", weights, mass)
+            mass = self._masses[relation].measure(of_clips, layout)
+            scores.append(torch.einsum("brn,bhnr->bhr", self._row_weights(relation), mass))
+        return torch.stack(scores, dim=-1)
+
+    @cached_property
+    def _masses(self) -> Mapping[Relation, Mass]:
+        """Made once for all sites and forwards, for regions remember which tokens are their members."""
+        rows = {"v2t": self.regions.seen, "v2v": self.regions.seen_first}
+        keys = {"v2t": self.regions.word_regions, "v2v": self.regions.mask_regions}
+        return {
+            relation: Mass(self.name, self.sites, Region("video", rows[relation]), keys[relation](), "none")
+            for relation in self.relations
+        }
 
     def _row_weights(self, relation: Relation) -> Float[Tensor, "b r n"]:
         if relation == "v2t":
             return self.regions.masks
         first = self.regions.first_frame
         return first / first.sum(dim=-1, keepdim=True).clamp(min=torch.finfo(first.dtype).tiny)
-
-
-@dataclass(frozen=True)
-class LastOfBatch(Request):
-    """Another request, measured on the last ``count`` elements of the batch: the half with text of a guided one."""
-
-    inner: Request
-    count: int
-
-    @classmethod
-    def of(cls, inner: Request, count: int) -> LastOfBatch:
-        """Under the inner request's own name and sites."""
-        return cls(inner.name, inner.sites, inner, count)
-
-    def streams(self) -> tuple[set[Stream], set[Stream]]:
-        """Those of the inner request."""
-        return self.inner.streams()
-
-    def measure(self, call: AttentionCall, layout: TokenLayout) -> Tensor:
-        """The inner statistic."""
-        return self.inner.measure(last_of_batch(call, self.count), layout)
-
-
-def last_of_batch(call: AttentionCall, count: int) -> AttentionCall:
-    """The call for its last ``count`` batch elements (a mask that is shared by the batch stays)."""
-    mask = call.mask if call.mask is None else call.mask[-count:]
-    return AttentionCall(call.query[-count:], call.key[-count:], mask, call.scale)
 
 
 def key_stream(relation: Relation) -> Stream:

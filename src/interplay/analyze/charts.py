@@ -1,6 +1,6 @@
-"""The two figures of an analysis: the layer chart (after MATRIX, Fig. 7) and the layer x step heat map.
+"""Figures of an analysis: the layer chart (after MATRIX, Fig. 7), the layer x step and the layer x head heat map.
 
-Shape legend: ``c`` clips, ``l`` layers, ``f`` forwards (steps).
+Shape legend: ``l`` layers, ``f`` steps, ``h`` heads.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING
 from jaxtyping import Float
 from numpy import ndarray
 
-from interplay.analyze.verdict import CHOSEN_FROM, VariantVerdict
+from interplay.analyze.judging import VariantVerdict
+from interplay.analyze.verdict import CHOSEN_FROM
 from interplay.core.files import full_disk_named
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_TITLES: Mapping[str, str] = {
+TITLES: Mapping[str, str] = {
     "noun_v2t": "nouns, video to text",
     "verb_v2t": "verbs, video to text",
     "noun_v2v": "nouns, video to video",
@@ -27,6 +28,7 @@ _TITLES: Mapping[str, str] = {
 }
 _SUCCESS, _FAILURE, _MEAN, _FAINT, _PICK = "#2a9d5c", "#c8453b", "#33415c", "#b9c2d0", "#e8a317"
 _DPI = 120
+_MOST_TICKS = 16
 
 
 def draw_layers(verdicts: Mapping[str, VariantVerdict], path: Path) -> None:
@@ -34,16 +36,16 @@ def draw_layers(verdicts: Mapping[str, VariantVerdict], path: Path) -> None:
     figure, axes = _canvas(len(verdicts))
     for axis, (name, verdict) in zip(axes, verdicts.items(), strict=True):
         _draw_gaps(axis, verdict) if verdict.ranking.separation is not None else _draw_magnitudes(axis, verdict)
-        axis.set_title(f"{_TITLES[name]} ({len(verdict.scores.clip_ids)} clips)", fontsize=10, loc="left")
+        axis.set_title(f"{TITLES[name]} ({len(verdict.scores.clip_ids)} clips)", fontsize=10, loc="left")
         axis.set_xlabel("layer", fontsize=9)
-        axis.set_xticks(verdict.scores.layers[:: _tick_stride(verdict)])
+        axis.set_xticks(verdict.scores.layers[:: tick_stride(verdict)])
         axis.tick_params(labelsize=8)
         _mark_picks(axis, verdict, counts=any(name in names for names in CHOSEN_FROM.values()))
     labelled = {label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
     figure.legend(
         labelled.values(), labelled.keys(), loc="outside lower center", ncols=len(labelled), fontsize=8, frameon=False
     )
-    _save(figure, path)
+    save(figure, path)
 
 
 def draw_heatmap(verdicts: Mapping[str, VariantVerdict], path: Path) -> None:
@@ -51,8 +53,25 @@ def draw_heatmap(verdicts: Mapping[str, VariantVerdict], path: Path) -> None:
     figure, axes = _canvas(len(verdicts))
     for axis, (name, verdict) in zip(axes, verdicts.items(), strict=True):
         _draw_steps(figure, axis, verdict, verdict.scores.values.mean(axis=0))
-        axis.set_title(f"{_TITLES[name]}: mean AAS", fontsize=10, loc="left")
-    _save(figure, path)
+        axis.set_title(f"{TITLES[name]}: mean AAS", fontsize=10, loc="left")
+    save(figure, path)
+
+
+def draw_heads(verdicts: Mapping[str, VariantVerdict], path: Path) -> None:
+    """Mean alignment score of all clips of every head in every layer."""
+    figure, axes = _canvas(len(verdicts))
+    for axis, (name, verdict) in zip(axes, verdicts.items(), strict=True):
+        assert verdict.heads is not None  # the caller's choice of verdicts
+        image = axis.imshow(
+            verdict.heads.magnitude, aspect="auto", cmap="viridis", origin="lower", interpolation="nearest"
+        )
+        _number_layers(axis, verdict)
+        heads = verdict.heads.magnitude.shape[1]
+        axis.set_xticks(range(0, heads, -(-heads // _MOST_TICKS)))
+        axis.set_xlabel("head", fontsize=9)
+        figure.colorbar(image, ax=axis, fraction=0.05, pad=0.02).ax.tick_params(labelsize=7)
+        axis.set_title(f"{TITLES[name]}: mean AAS by head", fontsize=10, loc="left")
+    save(figure, path)
 
 
 def _draw_gaps(axis: Axes, verdict: VariantVerdict) -> None:
@@ -60,16 +79,18 @@ def _draw_gaps(axis: Axes, verdict: VariantVerdict) -> None:
     assert ranking.success_gap is not None
     assert ranking.failure_gap is not None
     gaps = (
-        (ranking.success_gap, _SUCCESS, "success - all", -0.2),
-        (ranking.failure_gap, _FAILURE, "failure - all", 0.2),
+        (ranking.success_gap, verdict.stability.success_gap_interval, _SUCCESS, "success - all", -0.2),
+        (ranking.failure_gap, verdict.stability.failure_gap_interval, _FAILURE, "failure - all", 0.2),
     )
-    for gap, colour, label, shift in gaps:
+    for gap, interval, colour, label, shift in gaps:
         axis.bar([0], [0], color=colour, label=label)  # the legend's sample, always in full colour
         bars = axis.bar(layers + shift, gap, color=colour, width=0.4)
+        if interval is not None:
+            axis.vlines(layers + shift, interval[0], interval[1], color="#777777", linewidth=0.8)
         for position, bar in enumerate(bars):
             bar.set_alpha(1.0 if position in ranking.dominant else 0.3)
     axis.axhline(0.0, color=_MEAN, linewidth=0.8)
-    axis.set_ylabel("AAS gap (full colour: dominant)", fontsize=8)
+    axis.set_ylabel("AAS gap (full: dominant; lines: 95 %)", fontsize=8)
     axis.margins(y=0.18)
 
 
@@ -104,17 +125,21 @@ def _draw_steps(figure: Figure, axis: Axes, verdict: VariantVerdict, mean: Float
     image = axis.imshow(mean, aspect="auto", cmap="viridis", origin="lower", interpolation="nearest")
     shown = sorted({round(k * (mean.shape[1] - 1) / 4) for k in range(5)})
     axis.set_xticks(shown, [f"{step}\nt={verdict.scores.timesteps[step]}" for step in shown])
-    every = _tick_stride(verdict)
-    axis.set_yticks(range(0, len(verdict.scores.layers), every), [str(n) for n in verdict.scores.layers[::every]])
+    _number_layers(axis, verdict)
     axis.set_xlabel("step", fontsize=9)
-    axis.set_ylabel("layer", fontsize=9)
-    axis.tick_params(labelsize=7)
     figure.colorbar(image, ax=axis, fraction=0.05, pad=0.02).ax.tick_params(labelsize=7)
 
 
-def _tick_stride(verdict: VariantVerdict) -> int:
+def _number_layers(axis: Axes, verdict: VariantVerdict) -> None:
+    every = tick_stride(verdict)
+    axis.set_yticks(range(0, len(verdict.scores.layers), every), [str(n) for n in verdict.scores.layers[::every]])
+    axis.set_ylabel("layer", fontsize=9)
+    axis.tick_params(labelsize=7)
+
+
+def tick_stride(verdict: VariantVerdict) -> int:
     """Every how many layers there is room for a number."""
-    return -(-len(verdict.scores.layers) // 16)
+    return -(-len(verdict.scores.layers) // _MOST_TICKS)
 
 
 def _canvas(count: int) -> tuple[Figure, list[Axes]]:
@@ -125,7 +150,8 @@ def _canvas(count: int) -> tuple[Figure, list[Axes]]:
     return figure, list(figure.subplots(rows, columns, squeeze=False).flat)[:count]
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure as a PNG."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with full_disk_named(path.parent):
         figure.savefig(path, dpi=_DPI)

@@ -1,22 +1,30 @@
-"""Which clips count as successes and which as failures, by their interaction fidelity (IF).
+"""Which clips count as successes and which as failures: by their interaction fidelity (IF), or by a file of labels.
 
-The paper's sets are chosen by people and of equal size; here the scores choose, and the sets are of equal size too.
+The paper's sets are chosen by people and of equal size. Where scores choose, the sets are of equal size too; a file is
+taken as it is, and its sizes are told.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import csv
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from interplay.analyze.config import AnalyzeConfig
+from interplay.core.errors import InputError
+from interplay.core.files import read_json
 
 # One clip on a side says more about that clip than about success.
 SMALLEST_SET = 2
+_SUCCESS, _FAILURE = "success", "failure"
+_COLUMNS = ("clip_id", "label")
+_HOW = 'write a CSV with the columns clip_id and label, or a JSON object {"CLIP": "success" or "failure"}'
 
 
 @dataclass(frozen=True)
 class Labels:
-    """Two sets of equal size, or two empty ones; ``rule`` says how they were made, or why there are none."""
+    """Two sets of clips, or two empty ones; ``rule`` says how they were made, or why there are none."""
 
     success: tuple[str, ...]
     failure: tuple[str, ...]
@@ -47,6 +55,54 @@ def label_clips(fidelity: Mapping[str, float | None], config: AnalyzeConfig) -> 
         problem = f"{len(scored)} scored clips do not give {SMALLEST_SET} successes and {SMALLEST_SET} failures"
         return Labels((), (), f"no labels: {problem} ({rule})")
     return Labels(tuple(best_first[:size]), tuple(best_first[-size:]), rule)
+
+
+def read_labels(path: Path, analysed: Sequence[str], known: Sequence[str]) -> Labels:
+    """The labels in a file, of the clips that are analysed; clips that the file does not name are in neither set.
+
+    A clip that is not ``known`` to the dataset, another word than success or failure, a clip that is named twice, or
+    too few of either are :class:`InputError`.
+    """
+    labels = _read_json(path) if path.suffix.lower() == ".json" else _read_csv(path)
+    everybody = set(known)
+    for clip_id, label in labels.items():
+        if clip_id not in everybody:
+            raise InputError(f"names the clip {clip_id!r}, which the dataset does not have", where=path, cure=_HOW)
+        if label not in (_SUCCESS, _FAILURE):
+            raise InputError(f"calls the clip {clip_id} {label!r}", where=path, cure=_HOW)
+    success, failure = (tuple(c for c in analysed if labels.get(c) == wanted) for wanted in (_SUCCESS, _FAILURE))
+    if min(len(success), len(failure)) < SMALLEST_SET:
+        problem = f"labels {len(success)} of the analysed clips as successes and {len(failure)} as failures"
+        raise InputError(problem, where=path, cure=f"label at least {SMALLEST_SET} of each, or leave the file out")
+    return Labels(success, failure, f"by the file {path.name}: {len(success)} successes, {len(failure)} failures")
+
+
+def _read_json(path: Path) -> dict[str, str]:
+    content = read_json(path)
+    if not isinstance(content, dict):
+        raise InputError("holds no object of clips", where=path, cure=_HOW)
+    return {str(clip_id): str(label) for clip_id, label in content.items()}
+
+
+def _read_csv(path: Path) -> dict[str, str]:
+    labels: dict[str, str] = {}
+    for clip_id, label in _csv_rows(path):
+        if clip_id in labels:
+            raise InputError(f"names the clip {clip_id} twice", where=path, cure="keep one of its labels")
+        labels[clip_id] = label
+    return labels
+
+
+def _csv_rows(path: Path) -> Iterator[tuple[str, str]]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            rows = csv.DictReader(stream)
+            if not set(_COLUMNS) <= set(rows.fieldnames or ()):
+                raise InputError("lacks the column clip_id or label", where=path, cure=_HOW)
+            for row in rows:
+                yield (row["clip_id"] or "").strip(), (row["label"] or "").strip().lower()
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"cannot be read ({error})", where=path, cure=_HOW) from error
 
 
 def _separated_third(best_first: list[str], scored: Mapping[str, float]) -> int:

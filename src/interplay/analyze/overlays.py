@@ -1,4 +1,4 @@
-"""Seeing attention: maps of a few clips at the chosen layers, as strips of frames beside the masks.
+"""Seeing attention: maps of a few clips at the chosen layers, as strips of frames and as videos, beside the masks.
 
 The clips go through the model once more, observed at the chosen sites and at three steps only, so no map has to be kept
 while the scores are computed. A *word* map shows the mean attention of every video token on a noun's or verb's
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +21,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from interplay.analyze.alignment import LastOfBatch, relations_of
+from interplay.analyze.alignment import relations_of
+from interplay.analyze.films import draw_film
+from interplay.analyze.judging import VariantVerdict
 from interplay.analyze.labels import Labels
 from interplay.analyze.scoring import batch_regions
-from interplay.analyze.source import Case, Source, Watch, batches_of
+from interplay.analyze.source import Case, Moment, Source, Watch, batches_of
 from interplay.analyze.strips import Strip, draw_strip
 from interplay.analyze.terms import Kind, Relation, Term, TermRegions
-from interplay.analyze.verdict import VariantVerdict
-from interplay.attention import Mass, Region, Request, RowMap, observe
+from interplay.attention import Mass, OfElements, Region, Request, RowMap, observe
 from interplay.backbones.base import Backbone
 from interplay.grid.pooling import PoolRule
 from interplay.grid.token_grid import TokenGrid
@@ -74,7 +76,7 @@ def views_of(verdicts: Mapping[str, VariantVerdict], backbone: Backbone, grid: T
     layout = backbone.layout(grid, backbone.text_length)
     views = []
     for variant, kind, relation in _SHOWN:
-        if variant in verdicts:
+        if variant in verdicts and verdicts[variant].picks:
             layer = verdicts[variant].picks[0]
             sites = [s for s in backbone.sites() if s.layer == layer and relation in relations_of(layout[s.kind])]
             views.append(View(kind, relation, layer, sites[0].address))
@@ -83,8 +85,8 @@ def views_of(verdicts: Mapping[str, VariantVerdict], backbone: Backbone, grid: T
 
 def choose_cases(cases: Sequence[Case], labels: Labels, count: int) -> list[Case]:
     """The best success, the worst failure, the second best success and so on; without labels the first cases."""
-    pairs = zip(labels.success, reversed(labels.failure), strict=True)
-    order = [clip_id for pair in pairs for clip_id in pair]
+    pairs = zip_longest(labels.success, reversed(labels.failure))
+    order = [clip_id for pair in pairs for clip_id in pair if clip_id is not None]
     by_id = {case.clip.clip_id: case for case in cases}
     return [by_id[clip_id] for clip_id in (order or by_id)][:count]
 
@@ -106,19 +108,19 @@ class MapWatch:
     seen_steps: list[tuple[int, int]] = field(default_factory=list)
     maps: dict[View, list[Float[Tensor, "b r n"]]] = field(default_factory=dict)
 
-    def __call__(self, step: int, timestep: int, forward: Callable[[], Tensor]) -> Tensor:
-        """One forward, observed if it is one of the steps."""
-        if step not in self.steps:
+    def __call__(self, moment: Moment, forward: Callable[[], Tensor]) -> Tensor:
+        """One forward, observed if it is one of the steps, with the first of several noises."""
+        if moment.step not in self.steps or moment.draw != 0:
             return forward()
         requests = {view: view.requests(self.regions) for view in self.views}
         size = len(self.regions.terms)
-        flat = [LastOfBatch.of(request, size) for of_view in requests.values() for request in of_view]
+        flat = [OfElements.last(request, size) for of_view in requests.values() for request in of_view]
         layout = self.backbone.layout(self.grid, self.backbone.text_length)
         with observe(self.backbone, flat, layout) as seen, torch.no_grad():
             output = forward()
             for view, of_view in requests.items():
                 self.maps.setdefault(view, []).append(view.maps(of_view, {r.name: seen[r.name] for r in of_view}))
-        self.seen_steps.append((step, timestep))
+        self.seen_steps.append((moment.step, moment.timestep))
         return output
 
 
@@ -137,7 +139,7 @@ def draw_overlays(
     """
     entries: list[dict[str, Any]] = []
     differences: list[float] = []
-    for batch in batches_of(cases, len(cases) or 1):
+    for batch in batches_of(cases, lambda clip: 1):
         regions, grid = batch_regions(backbone, batch, pool)
         watch = MapWatch(backbone, regions, grid, views_of(verdicts, backbone, grid), shown_steps(source.num_steps))
         differences += _difference(source, backbone, batch, watch)
@@ -168,9 +170,11 @@ def _draw_case(source: Source, case: Case, position: int, watch: MapWatch, folde
                 maps=np.stack([step[position, index].reshape(watch.grid.token_shape).numpy() for step in maps]),
                 row_labels=tuple(f"step {step}\nt = {timestep}" for step, timestep in watch.seen_steps),
                 pixel_frames=_middle_frames(watch.grid),
+                token_frames=_token_frames(watch.grid),
             )
-            name = f"{case.clip.clip_id}_{view.relation}_{term.label}_layer{view.layer}.png"
-            draw_strip(strip, folder / name)
+            name = f"{case.clip.clip_id}_{view.relation}_{term.label}_layer{view.layer}"
+            draw_strip(strip, folder / f"{name}.png")
+            draw_film(strip, case.clip.fps, folder / f"{name}.mp4")
             yield _entry(name, case, view, term, watch)
 
 
@@ -182,7 +186,8 @@ def _title(case: Case, view: View, term: Term) -> str:
 
 def _entry(name: str, case: Case, view: View, term: Term, watch: MapWatch) -> dict[str, Any]:
     return {
-        "file": f"overlays/{name}",
+        "file": f"overlays/{name}.png",
+        "video": f"overlays/{name}.mp4",
         "clip_id": case.clip.clip_id,
         "kind": "word" if view.relation == "v2t" else "region",
         "variant": f"{view.kind}_{view.relation}",
@@ -200,3 +205,9 @@ def _middle_frames(grid: TokenGrid) -> tuple[int, ...]:
     """One pixel frame for each token frame."""
     spans = [grid.pixel_frames_of_token(frame) for frame in range(grid.token_shape[0])]
     return tuple(span[len(span) // 2] for span in spans)
+
+
+def _token_frames(grid: TokenGrid) -> tuple[int, ...]:
+    """The token frame that each pixel frame belongs to."""
+    spans = [grid.pixel_frames_of_token(frame) for frame in range(grid.token_shape[0])]
+    return tuple(frame for frame, span in enumerate(spans) for _ in span)

@@ -19,7 +19,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from interplay.analyze.config import AnalyzeConfig
-from interplay.analyze.source import Case, Source, Watch, sort_out
+from interplay.analyze.source import Case, Moment, Source, Watch, sort_out
 from interplay.backbones.base import Backbone
 from interplay.backbones.batch import Batch
 from interplay.backbones.registry import load_backbone
@@ -47,14 +47,14 @@ class ReplayInputs:
 
     def check(self) -> None:
         """:class:`InputError` when one was not made from the other."""
-        _check_made_from(self.generation, self.clips, "clips")
-        _check_made_from(self.evaluation, self.generation, "generation")
+        check_made_from(self.generation, self.clips, "clips")
+        check_made_from(self.evaluation, self.generation, "generation")
 
 
-def load_generator(config: AnalyzeConfig, generation: Artifact) -> Backbone:
+def load_generator(config: AnalyzeConfig, generation: Artifact, device: torch.device) -> Backbone:
     """The model that made the generation, with its LoRA where it had one."""
     index = read_json(generation.path / INDEX)
-    backbone = load_backbone(config.backbone or str(index["backbone"]))
+    backbone = load_backbone(config.backbone or str(index["backbone"]), device, getattr(torch, config.dtype))
     if index["adapter"] is not None:
         training = open_artifact(generation.input_path("training"), "training")
         if training.identity != index["adapter"]:
@@ -77,7 +77,7 @@ class Replay(Source):
         self._choose_cases(inputs.evaluation)
 
     def _choose_cases(self, evaluation: Artifact) -> None:
-        tracks, fidelity = _read_tracks(evaluation), _read_fidelity(evaluation)
+        tracks, fidelity = _read_tracks(evaluation), read_fidelity(evaluation)
         self.cases, self.skipped = sort_out(
             [
                 self._case(entry, tracks.get(clip_id, {}), fidelity.get(clip_id))
@@ -96,7 +96,8 @@ class Replay(Source):
         prompts = [parse_caption(case.clip.caption).text for case in batch]
 
         def denoise(step: int, latents: Tensor, timesteps: Tensor, text: Batch, first_frame: Batch) -> Tensor:
-            return watch(step, int(timesteps[0]), lambda: backbone.denoise(latents, timesteps, text, first_frame))
+            moment = Moment(0, step, int(timesteps[0]))
+            return watch(moment, lambda: backbone.denoise(latents, timesteps, text, first_frame))
 
         return sample(
             backbone,
@@ -112,7 +113,8 @@ class Replay(Source):
         return read_video(self._folder / self._entries[case.clip.clip_id]["video"]).frames
 
 
-def _check_made_from(artifact: Artifact, source: Artifact, name: str) -> None:
+def check_made_from(artifact: Artifact, source: Artifact, name: str) -> None:
+    """:class:`InputError` when ``source`` is not among the inputs of ``artifact``."""
     made_from = {entry["identity"] for entry in artifact.manifest["inputs"].values()}
     if source.identity not in made_from:
         problem = f"was not made from {source.path}"
@@ -138,7 +140,7 @@ def _track(entry: Mapping[str, Any], where: str) -> MaskTrack:
     return MaskTrack((int(height), int(width)), tuple(frames))
 
 
-def _read_fidelity(evaluation: Artifact) -> dict[str, float]:
+def read_fidelity(evaluation: Artifact) -> dict[str, float]:
     """Interaction fidelity of the scored clips; clips in any other state have none."""
     clips = read_json(_member(evaluation, SCORES))["clips"]
     return {clip_id: float(row["if"]) for clip_id, row in clips.items() if row["if"] is not None}

@@ -1,38 +1,73 @@
 """``interplay analyze``: which layers carry the interactions, by how much of their attention falls inside the masks.
 
-Writes ``scores.parquet`` (every clip, step, layer, variant and head), ``layers.json`` (the ranking and the chosen
-layers, which a training reads), ``overlays/*.png`` with ``overlays.json``, and ``figures/layers.png`` and
-``figures/heatmap.png``. A run that was broken off goes on after the last finished batch.
+Writes ``scores.parquet`` (every clip, forward, layer, term and head), ``heads.parquet``, ``layers.json`` (the ranking
+and the chosen layers, which a training reads), ``overlays/`` (strips and videos) with ``overlays.json``, and figures.
+A run that was broken off goes on after the last finished batch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from interplay.analyze.charts import draw_heatmap, draw_layers
+from interplay.analyze.charts import draw_heads, draw_heatmap, draw_layers
 from interplay.analyze.config import AnalyzeConfig
-from interplay.analyze.labels import Labels, label_clips
+from interplay.analyze.heads import write_heads
+from interplay.analyze.judging import VariantVerdict, judge_table
+from interplay.analyze.labels import Labels, label_clips, read_labels
 from interplay.analyze.noising import Noising
 from interplay.analyze.overlays import choose_cases, draw_overlays
-from interplay.analyze.replay import Replay, ReplayInputs, load_generator
+from interplay.analyze.published import compared, published_for
+from interplay.analyze.replay import Replay, ReplayInputs, check_made_from, load_generator, read_fidelity
 from interplay.analyze.scoring import VARIANTS, Scorer
-from interplay.analyze.source import Case, Source, batches_of
-from interplay.analyze.table import join_parts, part_path, read_variant, write_part
-from interplay.analyze.verdict import VariantVerdict, judge_variant, summarise
+from interplay.analyze.shards import KIND, PARTS, Inputs, Shard, finished_shards, moves_scores, scored_with, take_over
+from interplay.analyze.source import Case, Moment, Source, batches_of
+from interplay.analyze.stability_chart import draw_stability
+from interplay.analyze.table import join_parts, part_path, write_part
+from interplay.analyze.verdict import summarise
 from interplay.backbones.base import Backbone
 from interplay.backbones.registry import backbone_input, load_backbone
 from interplay.core.artifacts import Artifact, External, build, scratch
 from interplay.core.errors import InputError
 from interplay.core.files import write_json
+from interplay.core.manifest import sha256_on_disk
 from interplay.core.progress import Progress
+from interplay.records.clip import Clip
 from interplay.records.store.reader import ClipStore
 
 # A replay on the same machine differs by rounding alone; other hardware or weights differ by more than a level.
 _FAITHFUL_LEVELS = 1.0
+
+
+@dataclass(frozen=True)
+class Material:
+    """What an analysis is given: the dataset, a generation and its evaluation (replay), and who says what succeeded."""
+
+    clips: Artifact
+    generation: Artifact | None = None
+    evaluation: Artifact | None = None
+    labels: Path | None = None
+
+    def inputs(self, config: AnalyzeConfig) -> dict[str, Artifact | External]:
+        """All of it, as inputs of the artifact."""
+        found: dict[str, Artifact | External] = {"clips": self.clips}
+        if self.generation is not None:
+            found["generation"] = self.generation
+        if self.evaluation is not None:
+            found["evaluation"] = self.evaluation
+        if self.labels is not None:
+            if not self.labels.is_file():
+                raise InputError("there is no such file", where=self.labels, cure="check the path")
+            found["labels"] = External(self.labels, sha256_on_disk(self.labels))
+        if config.backbone is not None:  # a replay's backbone is the generation's, which is an input already
+            found["backbone"] = backbone_input(config.backbone)
+        return found
 
 
 def run(
@@ -42,98 +77,161 @@ def run(
     *,
     generation: Artifact | None = None,
     evaluation: Artifact | None = None,
+    labels: Path | None = None,
+    scores: Sequence[Artifact] = (),
+    device: torch.device | None = None,
     overwrite: bool = False,
 ) -> Artifact:
-    """Analyse clips of the dataset (mode ``data``), or the replay of a generation (mode ``replay``)."""
-    replay = _replay_inputs(config, clips, generation, evaluation)
-    given = {"clips": clips, "generation": generation, "evaluation": evaluation}
-    inputs: dict[str, Artifact | External] = {name: part for name, part in given.items() if part is not None}
-    if config.backbone is not None:  # a replay's backbone is the generation's, which is an input already
-        inputs["backbone"] = backbone_input(config.backbone)
-    return build(
-        out,
-        kind="analysis",
-        config=config,
-        inputs=inputs,
-        make=lambda folder: _analyze(config, clips, replay, folder),
-        overwrite=overwrite,
-    )
+    """Analyse clips of the dataset (mode ``data``), or the replay of a generation (mode ``replay``).
+
+    ``labels`` is a file that says which clips are successes and failures; else the evaluation does. Scores that
+    finished shards beside ``out`` hold, and those of the analyses ``scores``, are taken over.
+    """
+    material = Material(clips, generation, evaluation, labels)
+    replay = _replay_inputs(config, material)
+    inputs = material.inputs(config)
+
+    def make(folder: Path) -> Mapping[str, Any]:
+        for source in (*finished_shards(out), *scores):
+            taken = take_over(source, scored_with(config, inputs), scratch(folder) / "scores")
+            print(f"{source.path}: the scores of {taken} clips taken over", file=sys.stderr, flush=True)
+        return _analyze(config, material, replay, device or torch.device("cpu"), folder)
+
+    return build(out, kind="analysis", config=config, inputs=inputs, make=make, overwrite=overwrite)
 
 
-def _replay_inputs(
-    config: AnalyzeConfig, clips: Artifact, generation: Artifact | None, evaluation: Artifact | None
-) -> ReplayInputs | None:
+def run_shard(
+    config: AnalyzeConfig,
+    clips: Artifact,
+    out: Path,
+    shard: Shard,
+    *,
+    generation: Artifact | None = None,
+    evaluation: Artifact | None = None,
+    device: torch.device | None = None,
+    overwrite: bool = False,
+) -> Artifact:
+    """Score this shard's clips only; :func:`run` with the same arguments takes them over."""
+    material = Material(clips, generation, evaluation)
+    replay = _replay_inputs(config, material)
+    inputs: Inputs = {name: part for name, part in material.inputs(config).items() if moves_scores(name, config)}
+
+    def make(folder: Path) -> Mapping[str, Any]:
+        source, backbone = _open_source(config, material, replay, device or torch.device("cpu"))
+        scored = _score(config, source, backbone, folder / PARTS, shard)
+        return {"clips": scored, "of": len(source.cases)}
+
+    told = {"analysis": config.scoring(), "shard": str(shard)}
+    return build(shard.out(out), kind=KIND, config=told, inputs=inputs, make=make, overwrite=overwrite)
+
+
+def _replay_inputs(config: AnalyzeConfig, material: Material) -> ReplayInputs | None:
+    generation, evaluation = material.generation, material.evaluation
     if config.mode == "data":
-        if generation is not None or evaluation is not None:
-            problem = "mode data analyses the dataset itself and takes no generation or evaluation"
-            raise InputError(problem, where="analyze", cure="leave them out or choose mode=replay")
+        if generation is not None:
+            problem = "mode data analyses the dataset itself and takes no generation"
+            raise InputError(problem, where="analyze", cure="leave it out or choose mode=replay")
+        if evaluation is not None:
+            check_made_from(evaluation, material.clips, "clips")
         return None
     if generation is None or evaluation is None:
         missing = "generation" if generation is None else "evaluation"
         problem = f"mode replay needs a generation and its evaluation, the {missing} is missing"
         raise InputError(problem, where="analyze", cure="give both, or choose mode=data")
-    inputs = ReplayInputs(clips, generation, evaluation)
+    inputs = ReplayInputs(material.clips, generation, evaluation)
     inputs.check()
     return inputs
 
 
-def _analyze(config: AnalyzeConfig, clips: Artifact, replay: ReplayInputs | None, folder: Path) -> Mapping[str, Any]:
-    source, backbone = _open_source(config, clips, replay)
-    _score(config, source, backbone, scratch(folder) / "scores")
+def _analyze(
+    config: AnalyzeConfig, material: Material, replay: ReplayInputs | None, device: torch.device, folder: Path
+) -> Mapping[str, Any]:
+    source, backbone = _open_source(config, material, replay, device)
+    _score(config, source, backbone, scratch(folder) / "scores", Shard(1, 1))
     scores = folder / "scores.parquet"
     join_parts(scratch(folder) / "scores", [case.clip.clip_id for case in source.cases], scores)
-    labels = label_clips({case.clip.clip_id: case.fidelity for case in source.cases}, config)
+    labels = _labels(config, material, source)
     verdicts = _judge(config, scores, labels)
     if not verdicts:
         cure = "use clips whose interactions name instances with mask tracks and words in the caption"
-        raise InputError("no clip has a noun or verb that can be scored", where=clips.path, cure=cure)
-    draw_layers(verdicts, folder / "figures" / "layers.png")
-    draw_heatmap(verdicts, folder / "figures" / "heatmap.png")
+        raise InputError("no clip has a noun or verb that can be scored", where=material.clips.path, cure=cure)
+    tables = [v.heads.table(name, v.scores.layers.tolist()) for name, v in verdicts.items() if v.heads is not None]
+    write_heads(tables, folder / "heads.parquet")
+    _draw(verdicts, folder)
     cases = choose_cases(source.cases, labels, config.overlay_clips)
     entries, difference = draw_overlays(source, backbone, cases, verdicts, config.pool, folder / "overlays")
     write_json(folder / "overlays.json", entries)
-    notes = _notes(source, difference)
-    layers = summarise(verdicts, labels, config, notes) | {"mode": config.mode, "replay_difference_levels": difference}
-    layers |= {"skipped": dict(source.skipped), "clips": len(source.cases), "steps": source.num_steps}
+    layers = summarise(verdicts, labels, config, _notes(source, backbone, difference))
+    layers |= {"mode": config.mode, "replay_difference_levels": difference, "skipped": dict(source.skipped)}
+    layers |= {"clips": len(source.cases), "steps": source.num_steps, "draws": source.num_draws}
+    known = published_for(backbone)
+    layers["published"] = None if known is None else compared(known, layers["chosen"])
     write_json(folder / "layers.json", layers)
-    return {name: layers[name] for name in ("clips", "steps", "chosen", "n_success", "n_failure", "notes")}
+    return {name: layers[name] for name in ("clips", "steps", "chosen", "stable", "n_success", "n_failure", "notes")}
 
 
-def _open_source(config: AnalyzeConfig, clips: Artifact, replay: ReplayInputs | None) -> tuple[Source, Backbone]:
+def _draw(verdicts: Mapping[str, VariantVerdict], folder: Path) -> None:
+    """The figures; that of the heads where single heads were scored."""
+    figures = folder / "figures"
+    draw_layers(verdicts, figures / "layers.png")
+    draw_heatmap(verdicts, figures / "heatmap.png")
+    draw_stability(verdicts, figures / "stability.png")
+    with_heads = {name: verdict for name, verdict in verdicts.items() if verdict.heads is not None}
+    if with_heads:
+        draw_heads(with_heads, figures / "heads.png")
+
+
+def _labels(config: AnalyzeConfig, material: Material, source: Source) -> Labels:
+    if material.labels is None:
+        return label_clips({case.clip.clip_id: case.fidelity for case in source.cases}, config)
+    known = ClipStore(material.clips.path).ids
+    return read_labels(material.labels, [case.clip.clip_id for case in source.cases], known)
+
+
+def _open_source(
+    config: AnalyzeConfig, material: Material, replay: ReplayInputs | None, device: torch.device
+) -> tuple[Source, Backbone]:
     if replay is not None:
-        backbone = load_generator(config, replay.generation)
+        backbone = load_generator(config, replay.generation, device)
         source: Source = Replay(config, replay, backbone)
     else:
         assert config.backbone is not None  # the config's own check
-        backbone = load_backbone(config.backbone)
-        source = Noising(config, ClipStore(clips.path), backbone)
+        backbone = load_backbone(config.backbone, device, getattr(torch, config.dtype))
+        fidelity = {} if material.evaluation is None else read_fidelity(material.evaluation)
+        source = Noising(config, ClipStore(material.clips.path), backbone, fidelity)
     if not source.cases:
         reasons = "; ".join(sorted(set(source.skipped.values())))
-        raise InputError(f"no clip can be analysed: {reasons}", where=clips.path, cure="give clips with mask tracks")
+        cure = "give clips with mask tracks, of a size and length that the model or the buckets take"
+        raise InputError(f"no clip can be analysed: {reasons}", where=material.clips.path, cure=cure)
     return source, backbone
 
 
-def _score(config: AnalyzeConfig, source: Source, backbone: Backbone, parts: Path) -> None:
-    """Score batch after batch.
+def _score(config: AnalyzeConfig, source: Source, backbone: Backbone, parts: Path, shard: Shard) -> int:
+    """Score batch after batch of a shard; how many clips it has.
 
     A batch of which a clip is missing is done again as a whole, so no number depends on where a run was broken off.
     """
-    batches = batches_of(source.cases, config.batch_size)
+
+    def size_for(clip: Clip) -> int:
+        return config.batch_size_for(backbone.grid(clip.num_frames, clip.size_hw).num_tokens)
+
+    batches = batches_of(source.cases, size_for)[shard.number - 1 :: shard.count]
     waiting = [batch for batch in batches if not all(part_path(parts, c.clip.clip_id).is_file() for c in batch)]
-    total = len(source.cases) * source.num_steps
-    done = total - sum(map(len, waiting)) * source.num_steps
-    with Progress("analyze (clip steps)", total, done=done) as progress:
+    clips, forwards = sum(map(len, batches)), source.num_steps * source.num_draws
+    done = (clips - sum(map(len, waiting))) * forwards
+    with Progress("analyze (clip steps)", clips * forwards, done=done) as progress:
         for batch in waiting:
             _score_batch(config, source, backbone, batch, parts, progress)
+    return clips
 
 
 def _score_batch(
     config: AnalyzeConfig, source: Source, backbone: Backbone, batch: list[Case], parts: Path, progress: Progress
 ) -> None:
-    scorer = Scorer(backbone, batch, config.pool)
+    scorer = Scorer(backbone, batch, config.pool, config.heads)
 
-    def watch(step: int, timestep: int, forward: Callable[[], Tensor]) -> Tensor:
-        output = scorer(step, timestep, forward)
+    def watch(moment: Moment, forward: Callable[[], Tensor]) -> Tensor:
+        output = scorer(moment, forward)
         progress.advance(len(batch))
         return output
 
@@ -143,16 +241,18 @@ def _score_batch(
 
 
 def _judge(config: AnalyzeConfig, scores: Path, labels: Labels) -> dict[str, VariantVerdict]:
-    verdicts = {}
-    for name, _, _ in VARIANTS:
-        of_variant = read_variant(scores, name, config.measure)
-        if of_variant is not None:
-            verdicts[name] = judge_variant(name, of_variant, labels, config)
-    return verdicts
+    judged = {name: judge_table(scores, name, labels, config) for name, _, _ in VARIANTS}
+    return {name: verdict for name, verdict in judged.items() if verdict is not None}
 
 
-def _notes(source: Source, difference: float | None) -> list[str]:
+def _notes(source: Source, backbone: Backbone, difference: float | None) -> list[str]:
     notes = []
+    experts = len(backbone.transformers)
+    if experts > 1:
+        notes.append(
+            f"The model has {experts} transformers that share the noise levels, and scores are means over the steps of "
+            "all; a layer of one is not that of another. Choose timesteps of one of them to tell them apart."
+        )
     if source.skipped:
         reasons, total = ", ".join(sorted(set(source.skipped.values()))), len(source.skipped) + len(source.cases)
         notes.append(f"{len(source.skipped)} of {total} clips are left out: {reasons}.")

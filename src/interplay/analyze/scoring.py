@@ -1,23 +1,24 @@
 """Scoring: from the observed forwards of a batch to one table of alignment scores per clip.
 
-Shape legend: ``b`` clips, ``h`` heads, ``r`` terms, ``s`` relations, ``e`` sites of a request, ``j`` head rows (the
-mean, then each head).
+Shape legend: ``b`` clips, ``h`` heads, ``r`` terms, ``s`` relations, ``e`` sites of a request, ``f`` forwards, ``j``
+head rows (the mean, then each head).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from numpy import ndarray
 from torch import Tensor
 
 from interplay.analyze.alignment import AlignmentScores, score_requests
-from interplay.analyze.source import Case
+from interplay.analyze.source import Case, Moment
 from interplay.analyze.terms import Kind, Relation, TermRegions, regions_of, terms_of
 from interplay.attention import observe
 from interplay.backbones.base import Backbone, Site
@@ -32,17 +33,22 @@ VARIANTS: tuple[tuple[str, Kind, Relation], ...] = (
 )
 MEAN_HEAD = -1
 
+# One row per clip, forward, site, term and head. ``area`` is the sum of the term's mask over the token grid.
 SCHEMA = pa.schema(
     [
         ("clip_id", pa.string()),
+        ("draw", pa.int32()),
         ("step", pa.int32()),
         ("timestep", pa.int32()),
         ("layer", pa.int32()),
         ("site", pa.string()),
         ("variant", pa.string()),
+        ("term", pa.string()),
+        ("words", pa.string()),
         ("head", pa.int32()),
         ("aas", pa.float32()),
         ("aas_per_area", pa.float32()),
+        ("area", pa.float32()),
     ]
 )
 
@@ -54,66 +60,73 @@ class Scorer:
     backbone: Backbone
     batch: Sequence[Case]
     pool: PoolRule
-    _steps: list[tuple[int, int]] = field(default_factory=list)
-    _scores: dict[str, list[Float[Tensor, "e b h r s"]]] = field(default_factory=dict)
+    heads: bool = True
+    _moments: list[Moment] = field(default_factory=list)
+    _scores: dict[str, list[Float[Tensor, "e b j r s"]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._regions, grid = batch_regions(self.backbone, self.batch, self.pool)
         self._layout = self.backbone.layout(grid, self.backbone.text_length)
         self._requests = score_requests(self._regions, self.backbone.sites(), self._layout)
 
-    def __call__(self, step: int, timestep: int, forward: Callable[[], Tensor]) -> Tensor:
+    def __call__(self, moment: Moment, forward: Callable[[], Tensor]) -> Tensor:
         """One observed forward."""
         with observe(self.backbone, self._requests, self._layout) as seen, torch.no_grad():
             output = forward()
-        self._steps.append((step, timestep))
+        self._moments.append(moment)
         for request in self._requests:
             of_sites = torch.stack([seen[request.name][address] for address in request.sites])
-            self._scores.setdefault(request.name, []).append(of_sites.cpu())
+            self._scores.setdefault(request.name, []).append(with_mean_head(of_sites, self.heads).cpu())
         return output
 
     def tables(self) -> list[pa.Table]:
-        """The rows of each clip, in the order of the batch; a variant that a clip has no term for has no rows."""
+        """The rows of each clip, in the order of the batch; a term without a score in a relation has no rows."""
         sites = {site.address: site for site in self.backbone.sites()}
         return [pa.concat_tables(self._parts(clip, sites)) for clip in range(len(self.batch))]
 
-    def _parts(self, clip: int, sites: dict[str, Site]) -> list[pa.Table]:
+    def _parts(self, clip: int, sites: Mapping[str, Site]) -> list[pa.Table]:
         parts = [SCHEMA.empty_table()]
         for request in self._requests:
             scores = torch.stack(self._scores[request.name])[:, :, clip].numpy()
             for name, kind, relation in VARIANTS:
-                members = _members(self._regions, clip, kind, relation)
-                if relation in request.relations and members.any():
-                    of_variant = scores[..., members, request.relations.index(relation)]
-                    areas = self._regions.masks[clip].sum(dim=-1).cpu().numpy()[members]
-                    parts.append(self._rows(clip, name, request, sites, of_variant, areas))
+                if relation in request.relations:
+                    of_relation = scores[..., request.relations.index(relation)]
+                    for term in self._members(clip, kind, relation):
+                        parts.append(self._rows(clip, term, name, request, sites, of_relation[..., term]))
         return parts
+
+    def _members(self, clip: int, kind: Kind, relation: Relation) -> list[int]:
+        """Which terms of a clip have a score in a variant."""
+        defined = self._regions.defined(relation)[clip].tolist()
+        return [place for place, term in enumerate(self._regions.terms[clip]) if term.kind == kind and defined[place]]
 
     def _rows(
         self,
         clip: int,
+        term: int,
         variant: str,
         request: AlignmentScores,
-        sites: dict[str, Site],
-        scores: Float[ndarray, "f e h r"],
-        areas: Float[ndarray, " r"],
+        sites: Mapping[str, Site],
+        aas: Float[ndarray, "f e j"],
     ) -> pa.Table:
-        aas, per_area = (with_mean_head(values.mean(axis=-1)) for values in (scores, scores / areas))
-        step, site, head = (index.ravel() for index in np.indices(aas.shape))
-        layers = np.array([sites[address].layer for address in request.sites])
-        steps, timesteps = np.array(self._steps).T
-        columns = [
-            pa.repeat(self.batch[clip].clip.clip_id, aas.size),
-            steps[step],
-            timesteps[step],
-            layers[site],
-            pa.array(np.array(request.sites)[site]),
-            pa.repeat(variant, aas.size),
-            head + MEAN_HEAD,
-            aas.ravel(),
-            per_area.ravel(),
-        ]
-        return pa.table(dict(zip(SCHEMA.names, columns, strict=True))).cast(SCHEMA)
+        forward, site, head = (index.ravel() for index in np.indices(aas.shape))
+        area = float(self._regions.masks[clip, term].sum())
+        told = self._regions.terms[clip][term]
+        columns: dict[str, Any] = {
+            "clip_id": pa.repeat(self.batch[clip].clip.clip_id, aas.size),
+            "layer": np.array([sites[address].layer for address in request.sites])[site],
+            "site": pa.array(np.array(request.sites)[site]),
+            "variant": pa.repeat(variant, aas.size),
+            "term": pa.repeat(told.label, aas.size),
+            "words": pa.repeat(told.words, aas.size),
+            "head": head + MEAN_HEAD,
+            "aas": aas.ravel(),
+            "aas_per_area": (aas / area).ravel(),
+            "area": pa.repeat(area, aas.size),
+        }
+        for name in ("draw", "step", "timestep"):
+            columns[name] = np.array([getattr(moment, name) for moment in self._moments])[forward]
+        return pa.table({name: columns[name] for name in SCHEMA.names}).cast(SCHEMA)
 
 
 def batch_regions(backbone: Backbone, batch: Sequence[Case], pool: PoolRule) -> tuple[TermRegions, TokenGrid]:
@@ -123,14 +136,7 @@ def batch_regions(backbone: Backbone, batch: Sequence[Case], pool: PoolRule) -> 
     return regions_of(terms, grid, backbone.text_length, pool, backbone.device), grid
 
 
-def _members(regions: TermRegions, clip: int, kind: Kind, relation: Relation) -> Bool[ndarray, " r"]:
-    """Which terms of a clip the mean of a variant is taken over."""
-    members = regions.defined(relation)[clip].cpu().numpy()
-    kinds = [term.kind == kind for term in regions.terms[clip]]
-    members[: len(kinds)] &= kinds
-    return members
-
-
-def with_mean_head(scores: Float[ndarray, "f e h"]) -> Float[ndarray, "f e j"]:
-    """The mean over heads in front of the heads, so that position j is head j - 1 and the mean is head -1."""
-    return np.concatenate([scores.mean(axis=-1, keepdims=True), scores], axis=-1)
+def with_mean_head(scores: Float[Tensor, "e b h r s"], heads: bool) -> Float[Tensor, "e b j r s"]:
+    """The mean over heads, and the heads behind it where they are wanted: position j is head j - 1, the mean is -1."""
+    mean = scores.mean(dim=2, keepdim=True)
+    return torch.cat([mean, scores], dim=2) if heads else mean

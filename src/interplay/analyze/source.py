@@ -18,8 +18,18 @@ from interplay.analyze.terms import roles_of
 from interplay.records.clip import Clip
 from interplay.records.masks import MaskTrack
 
-# (step, timestep, forward) -> what forward() returns. The forward's batch ends with the batch's clips, in their order.
-Watch = Callable[[int, int, Callable[[], Tensor]], Tensor]
+
+@dataclass(frozen=True)
+class Moment:
+    """When a forward happens: the number of the noise, of the step, and the timestep of the model's schedule."""
+
+    draw: int
+    step: int
+    timestep: int
+
+
+# (moment, forward) -> what forward() returns. The forward's batch ends with the batch's clips, in their order.
+Watch = Callable[[Moment, Callable[[], Tensor]], Tensor]
 
 
 @dataclass(frozen=True)
@@ -35,11 +45,15 @@ class Case:
 
 
 class Source(ABC):
-    """Cases, and the forwards of a batch of them. ``skipped`` says of every other clip why it is no case."""
+    """Cases, and the forwards of a batch of them. ``skipped`` says of every other clip why it is no case.
+
+    Every case goes through ``num_draws`` x ``num_steps`` forwards.
+    """
 
     cases: tuple[Case, ...]
     skipped: Mapping[str, str]
     num_steps: int
+    num_draws: int = 1
 
     @abstractmethod
     def drive(self, batch: Sequence[Case], watch: Watch) -> Float[Tensor, "b c f h w"] | None:
@@ -65,7 +79,11 @@ def sort_out(found: Sequence[Case]) -> tuple[tuple[Case, ...], dict[str, str]]:
     return tuple(cases), skipped
 
 
-def batches_of(cases: Sequence[Case], size: int) -> list[list[Case]]:
-    """Neighbours of one geometry together, at most ``size`` of them; the same batches in every run."""
-    runs = [list(run) for _, run in groupby(cases, key=lambda case: (case.clip.num_frames, case.clip.size_hw))]
-    return [run[first : first + size] for run in runs for first in range(0, len(run), size)]
+def batches_of(cases: Sequence[Case], size_for: Callable[[Clip], int]) -> list[list[Case]]:
+    """Neighbours of one geometry together, at most ``size_for`` one of them; the same batches in every run."""
+    batches = []
+    for _, run in groupby(cases, key=lambda case: (case.clip.num_frames, case.clip.size_hw)):
+        alike = list(run)
+        size = size_for(alike[0].clip)
+        batches += [alike[first : first + size] for first in range(0, len(alike), size)]
+    return batches

@@ -23,13 +23,16 @@ if TYPE_CHECKING:
 _MOST_COLUMNS = 7
 _CELL_WIDTH_INCH, _MOST_CELL_HEIGHT_INCH = 1.75, 2.2
 _LABEL_INCH, _TITLE_INCH, _SCALE_INCH = 0.75, 0.35, 0.95
-_OUTLINE = "#39ff14"
+OUTLINE_RGB = (57, 255, 20)
 _DPI = 110
 
 
 @dataclass(frozen=True)
 class Strip:
-    """A map over time: ``pixel_frames`` names the frame that stands for each token frame."""
+    """A map over time.
+
+    ``pixel_frames`` names the frame that stands for each token frame, ``token_frames`` the token frame of each frame.
+    """
 
     title: str
     frames: UInt8[ndarray, "p y x 3"]
@@ -37,6 +40,7 @@ class Strip:
     maps: Float[ndarray, "k f th tw"]
     row_labels: tuple[str, ...]
     pixel_frames: tuple[int, ...]
+    token_frames: tuple[int, ...]
 
     @property
     def columns(self) -> list[int]:
@@ -106,4 +110,4 @@ def _draw_maps(figure: Figure, axes: list[Axes], strip: Strip, maps: Float[ndarr
 def _outline(axis: Axes, mask: Bool[ndarray, "y x"]) -> None:
     # A contour of a constant picture is a warning, not a line.
     if mask.any() and not mask.all():
-        axis.contour(mask, levels=[0.5], colors=[_OUTLINE], linewidths=1.0)
+        axis.contour(mask, levels=[0.5], colors=["#{:02x}{:02x}{:02x}".format(*OUTLINE_RGB)], linewidths=1.0)

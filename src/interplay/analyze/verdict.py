@@ -2,94 +2,23 @@
 
 ``variants`` maps each variant to its ``influential`` and ``dominant`` layers, its ``picks``, and a ``table`` with one
 row per layer. ``chosen`` holds what a training aligns: ``v2t`` the picks of noun and verb, ``v2v`` those of the noun
-(the paper trains v2v on nouns alone). ``notes`` says in sentences where the data did not support the full rule.
+(the paper trains v2v on nouns alone). ``stable`` says of each chosen layer whether resampled clips (ten at least) and
+every noise choose it again. ``notes`` says in sentences where the data did not support the full rule, or the choice is
+not stable.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-from jaxtyping import Bool
-from numpy import ndarray
-
 from interplay.analyze.config import AnalyzeConfig
+from interplay.analyze.judging import VariantVerdict
 from interplay.analyze.labels import Labels
-from interplay.analyze.selection import LayerRanking, rank_layers
-from interplay.analyze.stability import Stability, bootstrap
-from interplay.analyze.table import VariantScores
-from interplay.core.seeds import derive_seed
 
 CHOSEN_FROM: Mapping[str, tuple[str, ...]] = {"v2t": ("noun_v2t", "verb_v2t"), "v2v": ("noun_v2v",)}
 # Resampling fewer clips than this says more about the draw than about the layers.
 _FEW_CLIPS = 10
-# Below this share of resamples a choice is called unstable.
-_STABLE_SHARE = 0.5
-
-
-@dataclass(frozen=True)
-class VariantVerdict:
-    """One variant, judged."""
-
-    scores: VariantScores
-    ranking: LayerRanking
-    stability: Stability
-    num_picks: int
-
-    @property
-    def picks(self) -> list[int]:
-        """The variant's own choice, as layer numbers."""
-        return self._numbers(self.ranking.picks(self.num_picks))
-
-    def to_json(self) -> dict[str, Any]:
-        """The variant's entry in ``layers.json``."""
-        return {
-            "clips": len(self.scores.clip_ids),
-            "influential": self._numbers(self.ranking.influential),
-            "dominant": self._numbers(self.ranking.dominant),
-            "picks": self.picks,
-            "table": [self._row(position) for position in range(len(self.scores.layers))],
-        }
-
-    def share_of(self, layer: int) -> float:
-        """The share of resamples in which the variant picks this layer."""
-        return float(self.stability.picked_share[int(np.searchsorted(self.scores.layers, layer))])
-
-    def _numbers(self, positions: Sequence[int]) -> list[int]:
-        return [int(self.scores.layers[position]) for position in positions]
-
-    def _row(self, position: int) -> dict[str, Any]:
-        ranking, stability = self.ranking, self.stability
-        return {
-            "layer": int(self.scores.layers[position]),
-            "frequency": int(ranking.frequency[position]),
-            "magnitude": float(ranking.magnitude[position]),
-            "magnitude_interval": _at(stability.magnitude_interval, position),
-            "success_gap": _at(ranking.success_gap, position),
-            "failure_gap": _at(ranking.failure_gap, position),
-            "separation": _at(ranking.separation, position),
-            "separation_interval": _at(stability.separation_interval, position),
-            "picked_share": float(stability.picked_share[position]),
-        }
-
-
-def judge_variant(name: str, scores: VariantScores, labels: Labels, config: AnalyzeConfig) -> VariantVerdict:
-    """Rank the layers of a variant, on all its clips and on resamples of them."""
-    success, failure = _among(scores.clip_ids, labels.success), _among(scores.clip_ids, labels.failure)
-    top_k = config.top_k_of(len(scores.layers))
-    stability = bootstrap(
-        scores.step_mean,
-        success,
-        failure,
-        top_k=top_k,
-        picks=config.layers_per_variant,
-        resamples=config.bootstrap,
-        seed=derive_seed(config.seed, "analyze", "bootstrap", name),
-    )
-    ranking = rank_layers(scores.step_mean, success, failure, top_k)
-    return VariantVerdict(scores, ranking, stability, config.layers_per_variant)
 
 
 def summarise(
@@ -100,17 +29,16 @@ def summarise(
     return {
         "variants": {name: verdict.to_json() for name, verdict in verdicts.items()},
         "chosen": chosen,
-        "picked_share": {
-            relation: {str(layer): _share(verdicts, relation, layer) for layer in layers}
-            for relation, layers in chosen.items()
-        },
+        "picked_share": _of_layers(chosen, lambda relation, layer: _share(verdicts, relation, layer)),
+        "stable": _of_layers(chosen, lambda relation, layer: _is_stable(verdicts, relation, layer, config)),
+        "measure": config.measure,
         "rule": _rule(verdicts, labels, config),
         "labels": labels.rule if labels else f"{labels.rule}: influential layers only",
         "n_success": len(labels.success),
         "n_failure": len(labels.failure),
         "success": list(labels.success),
         "failure": list(labels.failure),
-        "notes": [*notes, *_notes(verdicts, chosen, labels)],
+        "notes": [*notes, *_notes(verdicts, chosen, labels, config)],
     }
 
 
@@ -122,35 +50,96 @@ def choose(verdicts: Mapping[str, VariantVerdict]) -> dict[str, list[int]]:
     }
 
 
-def _notes(verdicts: Mapping[str, VariantVerdict], chosen: Mapping[str, list[int]], labels: Labels) -> list[str]:
+def _notes(
+    verdicts: Mapping[str, VariantVerdict], chosen: Mapping[str, list[int]], labels: Labels, config: AnalyzeConfig
+) -> list[str]:
     notes = []
     fewest = min(len(verdict.scores.clip_ids) for verdict in verdicts.values())
     if fewest < _FEW_CLIPS:
         notes.append(
             f"Only {fewest} clips: shares of resamples and intervals mean little with fewer than {_FEW_CLIPS}."
         )
+    if len(labels.success) != len(labels.failure):
+        notes.append("Successes and failures are not equally many, as they are in the paper.")
     for name in (name for names in CHOSEN_FROM.values() for name in names):
         if name not in verdicts:
             notes.append(f"{name}: no clip has this variant, so it chooses no layer.")
-        elif labels and not verdicts[name].ranking.dominant:
-            notes.append(
-                f"{name}: no influential layer scores higher in successes and lower in failures than on average, "
-                "so there is no dominant layer; the most influential one is chosen instead."
-            )
+            continue
+        notes += _notes_of_variant(name, verdicts[name], labels)
     for relation, layers in chosen.items():
         for layer in layers:
-            share = _share(verdicts, relation, layer)
-            if share < _STABLE_SHARE:
-                notes.append(
-                    f"{relation}: layer {layer} is chosen again in only {share:.0%} of the resamples; "
-                    "with these clips the choice is not stable."
-                )
+            notes += _doubts(verdicts, relation, layer, config)
     return notes
 
 
+def _notes_of_variant(name: str, verdict: VariantVerdict, labels: Labels) -> list[str]:
+    notes, dummies = [], int(verdict.dummies.sum())
+    if dummies:
+        notes.append(
+            f"{name}: {dummies} of {len(verdict.dummies)} layers say the same of every clip (dummy layers) and are "
+            "left out."
+        )
+    if not verdict.picks:
+        notes.append(f"{name}: every layer is a dummy, so it chooses none.")
+    elif labels and verdict.ranking.separation is None:
+        notes.append(f"{name}: no success or no failure has this variant, so its most influential layer is chosen.")
+    elif labels and not verdict.ranking.dominant:
+        notes.append(
+            f"{name}: no influential layer scores higher in successes and lower in failures than on average, "
+            "so there is no dominant layer; the most influential one is chosen instead."
+        )
+    if verdict.beside is not None and verdict.beside.ranking.picks(verdict.num_picks) != verdict.ranking.picks(
+        verdict.num_picks
+    ):
+        other = verdict.to_json()["beside"]
+        notes.append(f"{name}: by {other['measure']} it would choose {_listed(other['picks'])}.")
+    return notes
+
+
+def _is_stable(verdicts: Mapping[str, VariantVerdict], relation: str, layer: int, config: AnalyzeConfig) -> bool:
+    """Nothing speaks against it, and there are clips enough to say so."""
+    clips = max(len(verdict.scores.clip_ids) for verdict in _choosing(verdicts, relation, layer))
+    return clips >= _FEW_CLIPS and not _doubts(verdicts, relation, layer, config)
+
+
+def _doubts(verdicts: Mapping[str, VariantVerdict], relation: str, layer: int, config: AnalyzeConfig) -> list[str]:
+    """Why a chosen layer is not to be relied on; empty when it is stable."""
+    doubts = []
+    share = _share(verdicts, relation, layer)
+    if share < config.stable_share:
+        doubts.append(
+            f"{relation}: layer {layer} is chosen again in only {share:.0%} of the resamples; "
+            f"with these clips the choice is not stable.{_remedy(verdicts, relation, layer)}"
+        )
+    if not any(verdict.draws_agree(layer) for verdict in _choosing(verdicts, relation, layer)):
+        doubts.append(f"{relation}: layer {layer} is not chosen by every noise alone; another seed may choose others.")
+    return doubts
+
+
+def _remedy(verdicts: Mapping[str, VariantVerdict], relation: str, layer: int) -> str:
+    best = max(_choosing(verdicts, relation, layer), key=lambda verdict: verdict.share_of(layer))
+    have, needed = len(best.scores.clip_ids), best.needed
+    if needed.clips is None:
+        return f" Even {needed.curve[-1][0]} clips like these would not make it so."
+    return f" About {needed.clips} clips would make it so." if needed.clips > have else ""
+
+
 def _share(verdicts: Mapping[str, VariantVerdict], relation: str, layer: int) -> float:
-    names = [name for name in CHOSEN_FROM[relation] if name in verdicts and layer in verdicts[name].picks]
-    return max(verdicts[name].share_of(layer) for name in names)
+    return max(verdict.share_of(layer) for verdict in _choosing(verdicts, relation, layer))
+
+
+def _choosing(verdicts: Mapping[str, VariantVerdict], relation: str, layer: int) -> list[VariantVerdict]:
+    """The variants that chose this layer."""
+    named = [verdicts[name] for name in CHOSEN_FROM[relation] if name in verdicts]
+    return [verdict for verdict in named if layer in verdict.picks]
+
+
+def _of_layers(chosen: Mapping[str, list[int]], value: Callable[[str, int], Any]) -> dict[str, dict[str, Any]]:
+    return {relation: {str(layer): value(relation, layer) for layer in layers} for relation, layers in chosen.items()}
+
+
+def _listed(layers: Sequence[int]) -> str:
+    return "layer " + ", ".join(map(str, layers)) if layers else "none"
 
 
 def _rule(verdicts: Mapping[str, VariantVerdict], labels: Labels, config: AnalyzeConfig) -> str:
@@ -165,11 +154,3 @@ def _rule(verdicts: Mapping[str, VariantVerdict], labels: Labels, config: Analyz
     )
     chosen = f"Chosen: the first {config.layers_per_variant} of each variant; v2t of noun and verb, v2v of the noun."
     return " ".join([influential, dominant if labels else f"Dominant: none; {labels.rule}.", chosen])
-
-
-def _among(clip_ids: Sequence[str], chosen: Sequence[str]) -> Bool[ndarray, " c"]:
-    return np.isin(np.array(clip_ids), np.array(chosen, dtype=np.str_))
-
-
-def _at(values: ndarray | None, position: int) -> Any:
-    return None if values is None else values[..., position].tolist()

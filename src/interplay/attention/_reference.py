@@ -19,13 +19,15 @@ def dense_scores(query: Float[Tensor, "b h q d"], key: Float[Tensor, "b h k d"],
 def dense_attention(
     query: Float[Tensor, "b h q d"], key: Float[Tensor, "b h k d"], mask: Tensor | None, scale: float
 ) -> Float[Tensor, "b h q k"]:
-    """All softmax weights."""
+    """All softmax weights; rows that are masked as a whole are zero."""
     scores = dense_scores(query, key, scale)
     if mask is not None and mask.dtype == torch.bool:
         scores = torch.where(mask, scores, float("-inf"))
     elif mask is not None:
         scores = scores + mask
-    return torch.softmax(scores, dim=-1)
+    seen = (scores > float("-inf")).any(dim=-1, keepdim=True)
+    # Where nothing is seen the softmax would be no number, and so would its gradient.
+    return torch.where(seen, torch.softmax(torch.where(seen, scores, 0.0), dim=-1), 0.0)
 
 
 def dense_mean_over_keys(scores: Float[Tensor, "b h q k"], weights: Float[Tensor, "b k"]) -> Float[Tensor, "b h q"]:

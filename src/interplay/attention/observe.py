@@ -4,6 +4,8 @@ The processor of each needed site is replaced by one that calls the original and
 on exit, also after an exception. Under gradient checkpointing the statistics are part of the forward only: they keep
 their own few saved tensors, so that ``backward`` may run inside or outside the ``with`` block and the recomputation
 neither repeats nor overwrites them. Reentrant checkpointing is not supported (it runs the forward without gradients).
+Compiled blocks run eagerly while they are observed (:mod:`interplay.attention.compiled`). Weights that are offloaded
+come and go with their modules' own hooks, and regions follow the attention's device.
 """
 
 from __future__ import annotations
@@ -12,14 +14,16 @@ import functools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, cast, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
+from interplay.attention.compiled import put_back, set_aside
 from interplay.attention.intercept import Interception
-from interplay.attention.requests import AttentionCall, Request
+from interplay.attention.ledger import Ledger
+from interplay.attention.requests import AttentionCall, Request, ScoreGroup
 from interplay.attention.step_caches import refuse_step_cache
 from interplay.backbones.base import Backbone, Site, SiteKind, TokenLayout
 from interplay.core.errors import InputError, InterplayError
@@ -36,8 +40,15 @@ class Processor(Protocol):
 class Observations:
     """What was seen: ``seen[request name][site address]`` is the statistic of the last forward."""
 
-    def __init__(self, names: Iterable[str]) -> None:
+    def __init__(self, names: Iterable[str], ledger: Ledger) -> None:
         self._values: dict[str, dict[str, Tensor]] = {name: {} for name in names}
+        self._ledger = ledger
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all statistics that are held, and of what is kept for their backward pass beyond the model's own."""
+        values = sum(value.nbytes for of_sites in self._values.values() for value in of_sites.values())
+        return values + self._ledger.saved_bytes
 
     def __getitem__(self, name: str) -> Mapping[str, Tensor]:
         if name not in self._values:
@@ -52,18 +63,52 @@ class Observations:
 
 
 @dataclass(frozen=True)
+class _Asked:
+    """Requests that are served together: scores in one pass where they can be, and the others."""
+
+    scores: list[ScoreGroup]
+    others: list[Request]
+
+    @classmethod
+    def of(cls, requests: Sequence[Request]) -> _Asked:
+        """Sort them."""
+        scores = ScoreGroup.all_of(requests)
+        grouped = {request.name for group in scores for request in group.requests}
+        return cls(scores, [request for request in requests if request.name not in grouped])
+
+
+@dataclass(frozen=True)
 class _Observer:
     """The requests of one ``observe`` at one site, and where their values go."""
 
     site: Site
     layout: TokenLayout
-    requests: tuple[Request, ...]
+    asked: _Asked
     seen: Observations
+    ledger: Ledger
+
+    @property
+    def after_softmax(self) -> bool:
+        return any(request.after_softmax for request in self.asked.others)
 
     def measure(self, call: AttentionCall) -> None:
         self._check(call)
-        for request in self.requests:
-            self.seen.record(request.name, self.site.address, request.measure(call, self.layout))
+        for group in self.asked.scores:
+            with self._affordable(call) as afforded:
+                values = group.measure(afforded, self.layout)
+            for scores, value in zip(group.requests, values, strict=True):
+                self.seen.record(scores.name, self.site.address, value)
+        for request in self.asked.others:
+            with self._affordable(call) as afforded:
+                value = request.measure(afforded, self.layout)
+            self.seen.record(request.name, self.site.address, value)
+        self.ledger.left(self.seen)  # refuses what a request that plans nothing took too much
+
+    @contextmanager
+    def _affordable(self, call: AttentionCall) -> Iterator[AttentionCall]:
+        """The call with what is left of the budget."""
+        with self.ledger.saving():
+            yield replace(call, budget=self.ledger.left(self.seen))
 
     def _check(self, call: AttentionCall) -> None:
         for axis, slices, tokens in (("query", self.layout.queries, call.query), ("key", self.layout.keys, call.key)):
@@ -85,15 +130,17 @@ class _ObservingProcessor:
         # diffusers passes on only the arguments it finds in the signature of `processor.__call__`: show the original's.
         vars(self)["__call__"] = functools.wraps(original.__call__)(lambda *args, **kwargs: self._run(*args, **kwargs))
 
+    # Where torch.compile wraps the whole model, its graph ends here.
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self._run(*args, **kwargs)
 
     def _run(self, *args: Any, **kwargs: Any) -> Any:
         if _inside_backward():
             return self.original(*args, **kwargs)
-        with Interception() as interception:
+        with Interception(log_sum_exp=any(observer.after_softmax for observer in self.observers)) as interception:
             output = self.original(*args, **kwargs)
-        with _own_saved_tensors(), _no_autocast(interception.calls):
+        with _no_autocast(interception.calls):
             for observer in self.observers:
                 observer.measure(_call_of(interception.calls, observer.site))
         return output
@@ -101,41 +148,52 @@ class _ObservingProcessor:
 
 @contextmanager
 def observe(
-    backbone: Backbone, requests: Sequence[Request], layout: Mapping[SiteKind, TokenLayout]
+    backbone: Backbone,
+    requests: Sequence[Request],
+    layout: Mapping[SiteKind, TokenLayout],
+    *,
+    budget_bytes: int | None = None,
 ) -> Iterator[Observations]:
     """Within this context, every forward of the backbone also yields the requested statistics.
 
     ``layout`` is ``backbone.layout(grid, text_length)`` of the clips that go through. Values carry gradients unless the
     forward runs under ``no_grad``. Contexts nest. Nothing is left on the model afterwards.
+
+    ``budget_bytes`` bounds the memory beyond the model's own (what counts: :mod:`interplay.attention.budget`); what
+    cannot be had for that is an ``InputError``. Without it, temporary tensors stay small and results are not limited.
     """
     _check_names(requests)
+    ledger = Ledger(budget_bytes)
     for transformer in backbone.transformers:
         refuse_step_cache(transformer)
-    seen = Observations(request.name for request in requests)
+    seen = Observations((request.name for request in requests), ledger)
     opened: list[tuple[nn.Module, _Observer]] = []
     try:
         for site, asked in _by_site(backbone.sites(), requests, layout).items():
-            observer = _Observer(site, layout[site.kind], asked, seen)
+            observer = _Observer(site, layout[site.kind], asked, seen, ledger)
             # Of several experts only one runs in a forward, so a site's value is that of the expert that ran.
             for transformer in backbone.transformers:
-                module = transformer.get_submodule(site.module)
-                _open(module, observer)
-                opened.append((module, observer))
+                _open(transformer, observer)
+                opened.append((transformer, observer))
         yield seen
     finally:
-        for module, observer in opened:
-            _close(module, observer)
+        for transformer, observer in opened:
+            _close(transformer, observer)
 
 
-def _open(module: nn.Module, observer: _Observer) -> None:
+def _open(transformer: nn.Module, observer: _Observer) -> None:
+    module = transformer.get_submodule(observer.site.module)
     processor = cast(Processor, module.processor)
     if not isinstance(processor, _ObservingProcessor):
         processor = _ObservingProcessor(processor)
         _set_processor(module, processor)
     processor.observers.append(observer)
+    set_aside(transformer, observer.site.module)
 
 
-def _close(module: nn.Module, observer: _Observer) -> None:
+def _close(transformer: nn.Module, observer: _Observer) -> None:
+    put_back(transformer, observer.site.module)
+    module = transformer.get_submodule(observer.site.module)
     processor = cast(Processor, module.processor)
     if not isinstance(processor, _ObservingProcessor):
         return  # somebody set another processor inside the context: theirs stays
@@ -151,12 +209,19 @@ def _set_processor(module: nn.Module, processor: Processor) -> None:
 
 def _by_site(
     sites: Sequence[Site], requests: Sequence[Request], layout: Mapping[SiteKind, TokenLayout]
-) -> dict[Site, tuple[Request, ...]]:
+) -> dict[Site, _Asked]:
     """Which requests each site serves; a site that serves none is not in the result."""
     for request in requests:
         _check_sites(request, sites, layout)
     served = {site: tuple(r for r in requests if _serves(site, r, layout[site.kind])) for site in sites}
-    return {site: asked for site, asked in served.items() if asked}
+    # Sites that serve the same requests share them, and so what is prepared once for all.
+    asked: dict[tuple[str, ...], _Asked] = {}
+    found = {}
+    for site, requests_of_site in served.items():
+        if requests_of_site:
+            names = tuple(request.name for request in requests_of_site)
+            found[site] = asked.setdefault(names, _Asked.of(requests_of_site))
+    return found
 
 
 def _serves(site: Site, request: Request, layout: TokenLayout) -> bool:
@@ -200,11 +265,6 @@ def _call_of(calls: Sequence[AttentionCall], site: Site) -> AttentionCall:
 def _inside_backward() -> bool:
     """Whether this forward is a recomputation: this thread is inside autograd (torch's checkpoint asks the same)."""
     return torch._C._current_graph_task_id() != -1
-
-
-def _own_saved_tensors() -> AbstractContextManager[Any]:
-    """Saves what follows as usual, out of the hands of checkpointing: its recomputation then need not repeat it."""
-    return torch.autograd.graph.saved_tensors_hooks(lambda tensor: tensor.detach(), lambda tensor: tensor)
 
 
 def _no_autocast(calls: Sequence[AttentionCall]) -> AbstractContextManager[Any]:

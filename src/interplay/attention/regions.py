@@ -1,15 +1,17 @@
 """A region: which tokens of one stream are meant, and how much.
 
-Shape legend: ``b`` batch, ``n`` tokens of the region's stream, ``f h w`` token frames, height, width.
+Shape legend: ``b`` batch, ``n`` tokens of the region's stream, ``m`` its members, ``f h w`` token frames, height and
+width.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from interplay.backbones.base import Stream
@@ -50,6 +52,14 @@ class Region:
             row[list(positions)] = 1.0
         return cls("text", weights)
 
+    @cached_property
+    def members(self) -> Int[Tensor, "b m"]:
+        """Positions of the members (weight > 0), padded with others; found once, since a GPU must wait for the count.
+
+        Weights are not written to once a region is made.
+        """
+        return members(self.weights > 0)
+
     def normalised(self) -> Region:
         """The same region with weights that sum to 1 per batch element: masses on it become means over its tokens."""
         total = self.weights.sum(dim=1, keepdim=True)
@@ -58,3 +68,12 @@ class Region:
     def repeated(self, times: int) -> Region:
         """The region for a batch that was repeated, for instance the two halves of classifier-free guidance."""
         return Region(self.stream, self.weights.repeat(times, 1))
+
+
+def members(inside: Tensor) -> Int[Tensor, "b m"]:
+    """Positions that are inside, per batch element, padded to the largest count in the batch.
+
+    Padding takes positions that are outside: distinct, harmless to read, and recognised by their weight of 0.
+    """
+    order = inside.to(torch.int8).argsort(dim=1, descending=True, stable=True)
+    return order[:, : int(inside.sum(dim=1).max())]

@@ -1,25 +1,31 @@
 """What can be asked of an attention site: scores, mass and row maps between regions.
 
 A request is pure description: a name, the sites, and regions. :func:`interplay.attention.observe` hands each call of a
-site's attention to :meth:`Request.measure`, and the arithmetic lives in :mod:`interplay.attention.statistics`.
+site's attention to :meth:`Request.measure`; the arithmetic lives in :mod:`interplay.attention.statistics` (before the
+softmax) and :mod:`interplay.attention.streaming` (after it).
 
 Shape legend: ``b`` batch, ``h`` heads, ``q`` query tokens, ``k`` key tokens of the site, ``d`` head width, ``n`` tokens
-of one stream, ``m`` gathered query rows, ``r`` regions.
+of one stream, ``m`` query rows inside a region, ``r`` regions.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Literal
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
+from torch.nn import functional
 
 from interplay.attention import statistics
+from interplay.attention.budget import NO_LIMIT, Budget
+from interplay.attention.readouts import KeyRegions, MassPerRow, MeanMass, MeanRow
 from interplay.attention.regions import Region
+from interplay.attention.streaming import Readout, Rows, Softmax, read
 from interplay.backbones.base import Stream, TokenLayout
 from interplay.core.errors import InputError
 
@@ -28,12 +34,35 @@ Sites = tuple[str, ...] | Literal["all"]
 
 @dataclass(frozen=True)
 class AttentionCall:
-    """What one attention call is given: queries and keys after norm and rotary embedding, its mask and its scale."""
+    """What one attention call is given: queries and keys after norm and rotary embedding, its mask and its scale.
+
+    ``log_sum_exp`` is the kernel's own, where it told; ``kernel_dtype`` is what autocast makes of queries and keys;
+    ``budget`` is the memory that a statistic of this call may take.
+    """
 
     query: Float[Tensor, "b h q d"]
     key: Float[Tensor, "b h k d"]
     mask: Tensor | None
     scale: float
+    log_sum_exp: Float[Tensor, "b h q"] | None = None
+    kernel_dtype: torch.dtype | None = None
+    budget: Budget = NO_LIMIT
+
+    def elements(self, chosen: slice) -> AttentionCall:
+        """The call for some elements of its batch (a mask that the batch shares stays as it is)."""
+        shared = self.mask is None or self.mask.shape[0] == 1
+        return replace(
+            self,
+            query=self.query[chosen],
+            key=self.key[chosen],
+            mask=self.mask if shared or self.mask is None else self.mask[chosen],
+            log_sum_exp=None if self.log_sum_exp is None else self.log_sum_exp[chosen],
+        )
+
+    def read(self, readout: Readout) -> Tensor:
+        """The readout of this call's attention."""
+        softmax = Softmax(self.mask, self.scale, self.log_sum_exp, self.kernel_dtype)
+        return read(self.query, self.key, softmax, readout, self.budget)
 
 
 @dataclass(frozen=True)
@@ -42,6 +71,11 @@ class Request(ABC):
 
     name: str
     sites: Sites
+
+    @property
+    def after_softmax(self) -> bool:
+        """Whether it reads attention itself, so that the kernel should be asked for its log-sum-exp."""
+        return True
 
     @abstractmethod
     def streams(self) -> tuple[set[Stream], set[Stream]]:
@@ -54,31 +88,113 @@ class Request(ABC):
 
 @dataclass(frozen=True)
 class Scores(Request):
-    """Pre-softmax scaled scores against a region: ``b h n`` over the video tokens of the other side.
+    """Pre-softmax scaled scores against a region: ``b h n`` over the tokens of ``over`` on the other side.
 
-    Give exactly one side. ``keys``: for each video query, its mean score on the region (v2t with a text region).
-    ``queries``: for each video key, the mean score the region's queries give it (v2v with a frame-0 region).
+    ``keys``: for each query, its mean score on the region (v2t with a text region). ``queries``: for each key, the mean
+    score that the region's queries give it (v2v with a frame-0 region). Both: the mean over all pairs, ``b h``.
     """
 
     queries: Region | None = None
     keys: Region | None = None
+    over: Stream = "video"
 
     def __post_init__(self) -> None:
-        if (self.queries is None) == (self.keys is None):
-            raise ValueError(f"scores {self.name!r} need exactly one region: queries or keys")
+        if self.queries is None and self.keys is None:
+            raise ValueError(f"scores {self.name!r} need a region: queries, keys or both")
+
+    @property
+    def after_softmax(self) -> bool:
+        """Scores are taken before it."""
+        return False
 
     def streams(self) -> tuple[set[Stream], set[Stream]]:
-        """The region's stream on its side, video on the other."""
-        return {self.queries.stream if self.queries else "video"}, {self.keys.stream if self.keys else "video"}
+        """Each region's stream on its side, ``over`` on the side without one."""
+        return {self.queries.stream if self.queries else self.over}, {self.keys.stream if self.keys else self.over}
 
-    def measure(self, call: AttentionCall, layout: TokenLayout) -> Float[Tensor, "b h n"]:
+    def measure(self, call: AttentionCall, layout: TokenLayout) -> Float[Tensor, "b h n"] | Float[Tensor, "b h"]:
         """The mean over the region comes first, so the cost is linear in the tokens."""
-        if self.keys is not None:
-            kept, averaged = call.query[:, :, layout.queries["video"]], _side(call.key, layout.keys, self.keys)
-            return statistics.mean_scores(kept, averaged, self.keys.weights, call.scale)
-        assert self.queries is not None  # __post_init__
-        kept, averaged = call.key[:, :, layout.keys["video"]], _side(call.query, layout.queries, self.queries)
-        return statistics.mean_scores(kept, averaged, self.queries.weights, call.scale)
+        if self.queries is None or self.keys is None:
+            return self._alone.measure(call, layout)[0]
+        query, key = (
+            call.query[:, :, layout.queries[self.queries.stream]],
+            call.key[:, :, layout.keys[self.keys.stream]],
+        )
+        call = replace(call, budget=call.budget.without(statistics.gradient_bytes(query, key)))
+        of_queries, of_keys = (
+            statistics.region_means(tokens, side.at(tokens), call.kernel_dtype, call.budget)
+            for side, tokens in zip(self._sides, (query, key), strict=True)
+        )
+        return (of_queries * of_keys).sum(dim=-1).squeeze(-1) * call.scale
+
+    @cached_property
+    def _alone(self) -> ScoreGroup:
+        return ScoreGroup((self,))
+
+    @cached_property
+    def _sides(self) -> tuple[Averaged, Averaged]:
+        assert self.queries is not None
+        assert self.keys is not None
+        return Averaged((self.queries,)), Averaged((self.keys,))
+
+
+@dataclass(frozen=True)
+class Averaged:
+    """Regions of one stream, made into averages once for each device."""
+
+    regions: tuple[Region, ...]
+    _on_device: dict[torch.device, statistics.Averages] = field(default_factory=dict, init=False, repr=False)
+
+    def at(self, tokens: Float[Tensor, "b h n d"]) -> statistics.Averages:
+        """The averages, where these tokens of their stream are."""
+        for region in self.regions:
+            _check(region, tokens)
+        if tokens.device not in self._on_device:
+            self._on_device[tokens.device] = statistics.Averages.of(self.regions).to(tokens.device)
+        return self._on_device[tokens.device]
+
+
+@dataclass(frozen=True)
+class ScoreGroup:
+    """Scores with one region each that keep the same tokens: one pass over those tokens for all of them."""
+
+    requests: tuple[Scores, ...]
+
+    @classmethod
+    def all_of(cls, requests: Sequence[Request]) -> list[ScoreGroup]:
+        """The groups among some requests."""
+        found: dict[tuple[bool, Stream], list[Scores]] = {}
+        for request in requests:
+            if isinstance(request, Scores) and (request.queries is None or request.keys is None):
+                found.setdefault((request.queries is None, request.over), []).append(request)
+        return [cls(tuple(of_kind)) for of_kind in found.values()]
+
+    @cached_property
+    def _of_streams(self) -> Mapping[Stream, tuple[list[int], Averaged]]:
+        """For each stream that is averaged: which requests have their region there, and the regions."""
+        regions = [request.queries or request.keys for request in self.requests]
+        numbers: dict[Stream, list[int]] = {}
+        for number, region in enumerate(regions):
+            assert region is not None  # __post_init__ of Scores
+            numbers.setdefault(region.stream, []).append(number)
+        return {
+            stream: (of_stream, Averaged(tuple(region for i in of_stream if (region := regions[i]) is not None)))
+            for stream, of_stream in numbers.items()
+        }
+
+    def measure(self, call: AttentionCall, layout: TokenLayout) -> list[Float[Tensor, "b h n"]]:
+        """The statistic of each request, in their order."""
+        keep_queries, over = self.requests[0].queries is None, self.requests[0].over
+        kept = call.query[:, :, layout.queries[over]] if keep_queries else call.key[:, :, layout.keys[over]]
+        other, slices = (call.key, layout.keys) if keep_queries else (call.query, layout.queries)
+        budget = call.budget.without(statistics.gradient_bytes(kept, other))
+        means, order = [], []
+        for stream, (numbers, averaged) in self._of_streams.items():
+            tokens = other[:, :, slices[stream]]
+            means.append(statistics.region_means(tokens, averaged.at(tokens), call.kernel_dtype, budget))
+            order += numbers
+        together = means[0] if len(means) == 1 else torch.cat(means, dim=2)
+        scores = statistics.mean_scores(kept, together, call.scale, call.kernel_dtype, budget).unbind(dim=2)
+        return [scores[order.index(number)] for number in range(len(order))]
 
 
 @dataclass(frozen=True)
@@ -93,83 +209,98 @@ class Mass(Request):
     queries: Region
     keys: Sequence[Region]
     reduce: Literal["none", "mean"]
+    # Key regions on a device and a layout: the same at all sites of a kind and in all steps.
+    _spread_keys: dict[object, KeyRegions] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def streams(self) -> tuple[set[Stream], set[Stream]]:
         """The streams of its regions."""
         return {self.queries.stream}, {region.stream for region in self.keys}
 
     def measure(self, call: AttentionCall, layout: TokenLayout) -> Float[Tensor, "b h n r"] | Float[Tensor, "b h r"]:
-        """One more attention call over the region's rows, with the key regions as its values."""
-        rows = _rows_of(self.queries, call, layout)
-        columns = torch.stack([_spread(region, call.key, layout.keys) for region in self.keys], dim=-1)
-        mass = statistics.region_mass(rows.tokens, call.key, rows.mask, call.scale, columns)
+        """The region's rows, piece by piece, and of each piece the mass on the key regions."""
+        rows = _rows(self.queries, call, layout)
+        keys = self._key_regions(call.key, layout)
         if self.reduce == "mean":
-            return torch.einsum("bm,bhmr->bhr", statistics.normalised(rows.weights), mass)
-        batch, heads, _, regions = mass.shape
-        everywhere = mass.new_zeros(batch, heads, self.queries.weights.shape[1], regions)
-        real = (rows.weights > 0)[:, None, :, None]
-        return everywhere.scatter(2, rows.index[:, None, :, None].expand(mass.shape), mass * real)
+            return call.read(MeanMass(rows, keys))
+        queries = layout.queries[self.queries.stream]
+        return call.read(MassPerRow(rows, keys, queries.start, queries.stop - queries.start))
+
+    def _key_regions(self, key: Tensor, layout: TokenLayout) -> KeyRegions:
+        parts = [layout.keys[region.stream] for region in self.keys]
+        place = (key.device, key.shape[0], key.shape[2], *((part.start, part.stop) for part in parts))
+        if place not in self._spread_keys:
+            pairs = zip(self.keys, parts, strict=True)
+            columns = torch.stack([_spread(region, key, part) for region, part in pairs], dim=-1)
+            self._spread_keys[place] = KeyRegions.of(columns).to(key.device)
+        return self._spread_keys[place]
 
 
 @dataclass(frozen=True)
 class RowMap(Request):
-    """Weighted mean over query rows of their softmax rows: ``b h n`` over the video keys; for pictures."""
+    """Weighted mean over query rows of their softmax rows: ``b h n`` over the keys of ``over``; for pictures."""
 
     queries: Region
+    over: Stream = "video"
 
     def streams(self) -> tuple[set[Stream], set[Stream]]:
-        """The region's stream among the queries, video among the keys."""
-        return {self.queries.stream}, {"video"}
+        """The region's stream among the queries, ``over`` among the keys."""
+        return {self.queries.stream}, {self.over}
 
     def measure(self, call: AttentionCall, layout: TokenLayout) -> Float[Tensor, "b h n"]:
-        """Softmax rows in chunks, summed as they come."""
-        rows = _rows_of(self.queries, call, layout)
-        maps = statistics.mean_row_map(rows.tokens, call.key, rows.mask, call.scale, rows.weights)
-        return maps[:, :, layout.keys["video"]]
+        """Softmax rows in pieces, summed as they come."""
+        maps = call.read(MeanRow(_rows(self.queries, call, layout)))
+        return maps[:, :, layout.keys[self.over]]
 
 
 @dataclass(frozen=True)
-class _Rows:
-    """The query rows inside a region, gathered: padded to the largest count in the batch by rows of weight 0."""
+class OfElements(Request):
+    """Another request, of some elements of the forward's batch: the half with text of a guided one, for instance."""
 
-    tokens: Float[Tensor, "b h m d"]
-    mask: Tensor | None
-    index: Int[Tensor, "b m"]
-    weights: Float[Tensor, "b m"]
+    inner: Request
+    chosen: slice
 
+    @classmethod
+    def last(cls, inner: Request, count: int) -> OfElements:
+        """Of the last ``count`` elements, under the inner request's own name and sites."""
+        return cls(inner.name, inner.sites, inner, slice(-count, None))
 
-def _rows_of(region: Region, call: AttentionCall, layout: TokenLayout) -> _Rows:
-    tokens = _side(call.query, layout.queries, region)
-    index = statistics.member_rows(region.weights)
-    mask = call.mask
-    if mask is not None and mask.shape[2] > 1:
-        mask = mask[:, :, layout.queries[region.stream]]
-    return _Rows(
-        tokens=statistics.take_rows(tokens, index),
-        mask=statistics.take_mask_rows(mask, index),
-        index=index,
-        weights=region.weights.float().gather(1, index),
-    )
+    @property
+    def after_softmax(self) -> bool:
+        """As the inner request."""
+        return self.inner.after_softmax
 
+    def streams(self) -> tuple[set[Stream], set[Stream]]:
+        """Those of the inner request."""
+        return self.inner.streams()
 
-def _side(tokens: Tensor, slices: Mapping[Stream, slice], region: Region) -> Float[Tensor, "b h n d"]:
-    """The tokens of the region's stream, after checking that the region is one of this batch and this stream."""
-    part = tokens[:, :, slices[region.stream]]
-    _check_region(region, (part.shape[0], part.shape[2]))
-    return part
+    def measure(self, call: AttentionCall, layout: TokenLayout) -> Tensor:
+        """The inner statistic."""
+        return self.inner.measure(call.elements(self.chosen), layout)
 
 
-def _spread(region: Region, key: Tensor, slices: Mapping[Stream, slice]) -> Float[Tensor, "b k"]:
-    """A key region's weights along the whole key axis of the site."""
-    batch, _, keys, _ = key.shape
-    weights = torch.zeros(batch, keys, device=key.device)
-    _check_region(region, tuple(weights[:, slices[region.stream]].shape))
-    weights[:, slices[region.stream]] = region.weights.float()
-    return weights
+def _rows(region: Region, call: AttentionCall, layout: TokenLayout) -> Rows:
+    """The query rows inside a region; their weights sum to 1, or are all 0 where the region is empty."""
+    queries = layout.queries[region.stream]
+    weights = statistics.normalised(_weights(region, call.query[:, :, queries]))
+    index = region.members.to(weights.device)
+    return Rows(index + queries.start, weights.gather(1, index))
 
 
-def _check_region(region: Region, expected: tuple[int, ...]) -> None:
-    found = tuple(region.weights.shape)
+def _spread(region: Region, key: Tensor, part: slice) -> Float[Tensor, "b k"]:
+    """A key region's weights along the whole key axis of the site, of which its stream is a part."""
+    _check(region, key[:, :, part])
+    return functional.pad(region.weights.float(), (part.start, key.shape[2] - part.stop))
+
+
+def _weights(region: Region, tokens: Tensor) -> Float[Tensor, "b n"]:
+    """A region's weights beside the tokens of its stream."""
+    _check(region, tokens)
+    return region.weights.to(tokens.device, torch.float32)
+
+
+def _check(region: Region, tokens: Tensor) -> None:
+    """Refuse a region of another batch or stream."""
+    expected, found = (tokens.shape[0], tokens.shape[2]), tuple(region.weights.shape)
     if found != expected:
         raise InputError(
             f"weights have (batch, tokens) {found}, the attention has {expected}",

@@ -1,99 +1,88 @@
-"""The numbers that are read off one attention call, as pure functions of its queries and keys.
+"""Pre-softmax scores, averaged over regions: linear in queries and keys, so the mean over a region comes first.
 
-None of them builds the q x k matrix: means of scores are linear in the region, masses are one more attention call with
-membership columns as values, and row maps stream over chunks of query rows. Everything is computed in float32, whatever
-the model runs in. The dense twins of these functions are in :mod:`interplay.attention._reference`.
+Computed in float32 whatever the model runs in, a few heads at a time, and the backward pass remembers only what the
+model keeps anyway. What is read after the softmax is in :mod:`interplay.attention.streaming`; the dense twins of
+everything are in :mod:`interplay.attention._reference`.
 
-Shape legend: ``b`` batch, ``h`` heads, ``q`` query tokens, ``k`` key tokens, ``d`` head width, ``n`` tokens of a side
-that is kept, ``m`` tokens of a side that is averaged, or gathered query rows, ``r`` key regions; ``#`` broadcasts.
+Shape legend: ``b`` batch, ``h`` heads, ``d`` head width, ``n`` tokens of a side that is kept, ``m`` tokens of a side
+that is averaged, ``i`` those of them that are in a region, ``r`` regions.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn import functional
 
-# Elements of one chunk of softmax rows: 2**26 float32 are 256 MiB, small beside any real video model.
-ROW_CHUNK_ELEMENTS = 2**26
+from interplay.attention.budget import FLOAT_BYTES, NO_LIMIT, Budget
+from interplay.attention.regions import Region, members
+from interplay.attention.streaming import rounded, take
+
+
+@dataclass(frozen=True)
+class Averages:
+    """Regions of one stream as weights that sum to 1 (or are all 0), over the tokens in any of them.
+
+    ``index`` says where those tokens are, ``None`` for everywhere.
+    """
+
+    index: Int[Tensor, "b i"] | None
+    weights: Float[Tensor, "b r i"]
+
+    @classmethod
+    def of(cls, regions: Sequence[Region]) -> Averages:
+        """Find the tokens that matter. A rehearsal has no numbers to find them by, and takes all."""
+        weights = torch.stack([normalised(region.weights.float()) for region in regions], dim=1)
+        if weights.is_meta:
+            return cls(None, weights)
+        index = members((weights > 0).any(dim=1))
+        if index.shape[1] == weights.shape[2]:
+            return cls(None, weights)
+        return cls(index, weights.gather(2, index[:, None].expand(-1, weights.shape[1], -1)))
+
+    def to(self, device: torch.device) -> Averages:
+        """The same on another device."""
+        return Averages(None if self.index is None else self.index.to(device), self.weights.to(device))
 
 
 def mean_scores(
-    kept: Float[Tensor, "b h n d"], averaged: Float[Tensor, "b h m d"], weights: Float[Tensor, "b m"], scale: float
-) -> Float[Tensor, "b h n"]:
-    """Scaled score of every kept token, averaged over a region of the other side: O((n + m) d).
+    kept: Float[Tensor, "b h n d"],
+    means: Float[Tensor, "b h r d"],
+    scale: float,
+    kernel_dtype: torch.dtype | None = None,
+    budget: Budget = NO_LIMIT,
+) -> Float[Tensor, "b h r n"]:
+    """Scaled score of every kept token, averaged over regions of the other side: O((n + m) d).
 
     mean over j in R of scale * x_i . y_j  =  scale * x_i . (mean over j in R of y_j), with the region's weights in the
     mean. Scores are taken before the softmax and before the attention mask. An empty region gives zeros.
     """
-    mean = torch.einsum("bm,bhmd->bhd", normalised(weights.float()), averaged.float())
-    return torch.einsum("bhnd,bhd->bhn", kept.float(), mean) * scale
+    means = means * scale
+    if not (torch.is_grad_enabled() and (kept.requires_grad or means.requires_grad)):
+        return _products(kept, means, kernel_dtype, budget)
+    scores = _Products.apply(kept, means, kernel_dtype, budget)  # type: ignore[no-untyped-call]
+    assert isinstance(scores, Tensor)
+    return scores
 
 
-def region_mass(
-    rows: Float[Tensor, "b h m d"],
-    key: Float[Tensor, "b h k d"],
-    mask: Tensor | None,
-    scale: float,
-    columns: Float[Tensor, "b k r"],
-) -> Float[Tensor, "b h m r"]:
-    """Attention mass of query rows on key regions: softmax(scale * rows . key + mask) @ columns, as attention itself.
-
-    The regions' memberships take the place of the values, so no matrix of rows x k exists. Columns are padded with
-    zeros to the head width, because fused kernels want values as wide as keys; more regions take several calls.
-    """
-    width = rows.shape[-1]
-    parts = [
-        _attend(rows, key, mask, scale, columns[:, :, first : first + width])
-        for first in range(0, columns.shape[-1], width)
-    ]
-    return torch.cat(parts, dim=-1)
+def region_means(
+    tokens: Float[Tensor, "b h m d"], averages: Averages, kernel_dtype: torch.dtype | None, budget: Budget
+) -> Float[Tensor, "b h r d"]:
+    """Weighted means of queries or keys over regions; zeros where a region is empty."""
+    if not (torch.is_grad_enabled() and tokens.requires_grad):
+        return _means(tokens, averages, kernel_dtype, budget)
+    means = _Means.apply(tokens, averages, kernel_dtype, budget)  # type: ignore[no-untyped-call]
+    assert isinstance(means, Tensor)
+    return means
 
 
-def _attend(
-    rows: Tensor, key: Tensor, mask: Tensor | None, scale: float, columns: Float[Tensor, "b k r"]
-) -> Float[Tensor, "b h m r"]:
-    batch, heads, keys, width = key.shape
-    values = functional.pad(columns.float(), (0, width - columns.shape[-1]))[:, None].expand(batch, heads, keys, width)
-    if mask is not None and mask.dtype != torch.bool:
-        mask = mask.float()
-    out = functional.scaled_dot_product_attention(rows.float(), key.float(), values, attn_mask=mask, scale=scale)
-    return out[..., : columns.shape[-1]]
-
-
-def mean_row_map(
-    rows: Float[Tensor, "b h m d"],
-    key: Float[Tensor, "b h k d"],
-    mask: Tensor | None,
-    scale: float,
-    weights: Float[Tensor, "b m"],
-    chunk_elements: int = ROW_CHUNK_ELEMENTS,
-) -> Float[Tensor, "b h k"]:
-    """Weighted mean over query rows of their softmax over all keys, streamed over chunks of rows.
-
-    Memory is ``chunk_elements`` float32 beyond the result. Weights that sum to 0 give zeros.
-    """
-    batch, heads, keys, _ = key.shape
-    total = torch.zeros(batch, heads, keys, device=key.device)
-    step = max(1, chunk_elements // (batch * heads * keys))
-    share = normalised(weights.float())
-    for first in range(0, rows.shape[2], step):
-        chunk = slice(first, first + step)
-        chunk_mask = mask if mask is None or mask.shape[2] == 1 else mask[:, :, chunk]
-        attention = softmax_rows(rows[:, :, chunk], key, chunk_mask, scale)
-        total = total + torch.einsum("bm,bhmk->bhk", share[:, chunk], attention)
-    return total
-
-
-def softmax_rows(
-    rows: Float[Tensor, "b h m d"], key: Float[Tensor, "b h k d"], mask: Tensor | None, scale: float
-) -> Float[Tensor, "b h m k"]:
-    """The softmax rows themselves; only for few rows at a time."""
-    scores = rows.float() @ key.float().transpose(-1, -2) * scale
-    if mask is not None:
-        scores = scores.masked_fill(~mask, float("-inf")) if mask.dtype == torch.bool else scores + mask.float()
-    return scores.softmax(dim=-1)
+def gradient_bytes(*sides: Tensor) -> int:
+    """Bytes of the gradients of these queries and keys: one of the part that is used, one spread over all tokens."""
+    return sum(2 * side.nbytes for side in sides if torch.is_grad_enabled() and side.requires_grad)
 
 
 def normalised(weights: Float[Tensor, "b m"]) -> Float[Tensor, "b m"]:
@@ -102,26 +91,83 @@ def normalised(weights: Float[Tensor, "b m"]) -> Float[Tensor, "b m"]:
     return weights / torch.where(total > 0, total, 1.0)
 
 
-def member_rows(weights: Float[Tensor, "b n"]) -> Int[Tensor, "b m"]:
-    """Positions of the members (weight > 0) of each batch element, padded to the largest count in the batch.
-
-    Padding takes positions of non-members: distinct, harmless as query rows, and recognised by their weight of 0.
-    """
-    member = weights > 0
-    order = member.to(torch.int8).argsort(dim=1, descending=True, stable=True)
-    return order[:, : int(member.sum(dim=1).max())]
-
-
-def take_rows(tokens: Float[Tensor, "b h n d"], rows: Int[Tensor, "b m"]) -> Float[Tensor, "b h m d"]:
-    """Per batch element, the tokens at these positions."""
+def _means(
+    tokens: Float[Tensor, "b h m d"], averages: Averages, kernel_dtype: torch.dtype | None, budget: Budget
+) -> Float[Tensor, "b h r d"]:
     batch, heads, _, width = tokens.shape
-    return tokens.gather(2, rows[:, None, :, None].expand(batch, heads, rows.shape[1], width))
+    means = tokens.new_empty(batch, heads, averages.weights.shape[1], width, dtype=torch.float32)
+    for b, h in _head_groups(tokens, averages.weights.shape[2], budget, means.nbytes):
+        part = tokens[b, h] if averages.index is None else take(tokens[b, h], averages.index[b])
+        means[b, h] = averages.weights[b, None] @ rounded(part, kernel_dtype)
+    return means
 
 
-def take_mask_rows(mask: Tensor | None, rows: Int[Tensor, "b m"]) -> Tensor | None:
-    """The rows of an attention mask that go with :func:`take_rows`; a mask that is the same for all rows stays."""
-    if mask is None or mask.shape[2] == 1:
-        return mask
-    batch, count = rows.shape
-    per_sample = mask.expand(batch, -1, -1, -1)
-    return per_sample.gather(2, rows[:, None, :, None].expand(batch, mask.shape[1], count, mask.shape[3]))
+def _products(
+    kept: Float[Tensor, "b h n d"], means: Float[Tensor, "b h r d"], kernel_dtype: torch.dtype | None, budget: Budget
+) -> Float[Tensor, "b h r n"]:
+    scores = means.new_empty(*means.shape[:3], kept.shape[2])
+    for b, h in _head_groups(kept, kept.shape[2], budget, scores.nbytes):
+        scores[b, h] = means[b, h] @ rounded(kept[b, h], kernel_dtype).transpose(-1, -2)
+    return scores
+
+
+class _Means(torch.autograd.Function):
+    """sum over m of weights * tokens, per head and region. Remembers the weights alone."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, tokens: Tensor, averages: Averages, kernel_dtype: torch.dtype | None, budget: Budget
+    ) -> Float[Tensor, "b h r d"]:
+        ctx.rest = averages, budget, tokens.shape, tokens.dtype
+        return _means(tokens, averages, kernel_dtype, budget)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, gradient: Float[Tensor, "b h r d"]) -> tuple[Tensor, None, None, None]:
+        averages, budget, shape, dtype = ctx.rest
+        of_tokens = gradient.new_zeros(shape, dtype=dtype)
+        for b, h in _head_groups(of_tokens, averages.weights.shape[2], budget, of_tokens.nbytes):
+            part = (averages.weights[b, None].transpose(-1, -2) @ gradient[b, h]).to(dtype)
+            if averages.index is None:
+                of_tokens[b, h] = part
+            else:
+                of_tokens[b, h].scatter_(2, averages.index[b, None, :, None].expand(part.shape), part)
+        return of_tokens, None, None, None
+
+
+class _Products(torch.autograd.Function):
+    """means . kept, per head and region. Remembers the kept tokens, which the model keeps too, and the means."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, kept: Tensor, means: Tensor, kernel_dtype: torch.dtype | None, budget: Budget
+    ) -> Float[Tensor, "b h r n"]:
+        ctx.save_for_backward(kept, means)
+        ctx.rest = kernel_dtype, budget
+        return _products(kept, means, kernel_dtype, budget)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, gradient: Float[Tensor, "b h r n"]) -> tuple[Tensor, Tensor, None, None]:
+        kept, means = ctx.saved_tensors
+        kernel_dtype, budget = ctx.rest
+        of_kept, of_means = torch.empty_like(kept), torch.empty_like(means)
+        for b, h in _head_groups(kept, kept.shape[2], budget, of_kept.nbytes):
+            of_kept[b, h] = gradient[b, h].transpose(-1, -2) @ means[b, h]
+            of_means[b, h] = gradient[b, h] @ rounded(kept[b, h], kernel_dtype)
+        return of_kept, of_means, None, None
+
+
+def _head_groups(tokens: Tensor, length: int, budget: Budget, fixed_bytes: int) -> list[tuple[slice, slice]]:
+    """Heads that are worked on together: a copy in float32 and one in the order a matrix product wants."""
+    batch, heads, _, width = tokens.shape
+    pieces = budget.pieces(
+        batch,
+        heads,
+        0,
+        head_bytes=2 * length * width * FLOAT_BYTES,
+        row_bytes=0,
+        fixed_bytes=fixed_bytes,
+        on_cpu=tokens.device.type == "cpu",
+    )
+    return list(pieces.groups(batch, heads))

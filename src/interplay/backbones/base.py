@@ -27,7 +27,8 @@ from interplay.grid.token_grid import TokenGrid
 from interplay.records.caption import Caption, Tokenizer, TokenSpans, token_spans
 
 Stream = Literal["text", "video", "image"]
-SiteKind = Literal["joint", "self", "cross"]
+# "cross" is attention to text; "image" to the tokens of an image encoder, where it has a softmax of its own.
+SiteKind = Literal["joint", "self", "cross", "image"]
 
 
 @dataclass(frozen=True)
@@ -110,8 +111,12 @@ class Backbone(ABC):
     objective: Objective
     transformer: nn.Module
     text_encoder: nn.Module
+    # Whether clips start with a given picture; where they do not, the condition of the first frame is Batch.empty.
+    sees_first_frame: bool = True
     # Whether embed_tokens looks at the first frame; where it does not, clips of one prompt have one text condition.
     text_sees_first_frame: bool = False
+    # Path, below each transformer, of the layer that latents enter by (a convolution, or a linear layer over patches).
+    input_projection: str
     # Any, because diffusers' autoencoders share these methods and no base class that declares them.
     vae: Any
 
@@ -222,7 +227,10 @@ class Backbone(ABC):
 
     @abstractmethod
     def first_frame_condition(self, image: Float[Tensor, "b 3 y x"], grid: TokenGrid) -> Batch:
-        """What the transformer is shown of the first frame (pixels in [-1, 1]) of clips of this geometry."""
+        """What the transformer is shown of the first frame (pixels in [-1, 1]) of clips of this geometry.
+
+        A model that is shown none (:attr:`sees_first_frame`) gives :meth:`Batch.empty`.
+        """
 
     @abstractmethod
     def fit_latent_scale(self, latents: Float[Tensor, "n c f h w"]) -> None:
@@ -242,6 +250,8 @@ class Backbone(ABC):
     ) -> Float[Tensor, "b c f h w"]:
         """One forward at these ``timesteps`` (shape ``b``): the objective's prediction.
 
+        A model whose input was widened reads the further channels from ``first_frame`` too, see
+        :mod:`interplay.backbones.widen`.
         Where experts share the noise levels, all timesteps of one call belong to one of them, else ``ValueError``.
         """
 

@@ -13,6 +13,8 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+_NOTHING = "nothing"
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -30,6 +32,14 @@ class Batch:
 
     def __getitem__(self, name: str) -> Tensor:
         return self.tensors[name]
+
+    @classmethod
+    def empty(cls, rows: int, device: torch.device | str = "cpu") -> Batch:
+        """A condition of nothing, for models that are shown none: one column of no width, and as many rows as wanted.
+
+        So it goes where every other batch goes, into caches too, and nobody has to ask whether there is one.
+        """
+        return cls({_NOTHING: torch.zeros(rows, 0, device=device)})
 
     @classmethod
     def join(cls, parts: Sequence[Batch]) -> Batch:

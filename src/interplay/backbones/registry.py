@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
@@ -18,18 +19,32 @@ from interplay.core.files import read_json
 
 _INDEX = "model_index.json"
 _SAMPLE_BYTES = 1 << 20
+# A name on the hub, with a revision if wanted. A path of more or fewer parts is none.
+_REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
+# What a pipeline folder is made of: configs, safetensors and tokenizer files, in folders of its parts. Not the single
+# files of other layouts beside them.
+_HUB_FILES = ("*.json", "*/*.json", "*/*.safetensors", "*/*.txt", "*/*.model", "*/*.jinja")
 
 # diffusers pipeline class -> adapter with ``load(folder, device, dtype)`` and ``skeleton(folder, dtype)``.
 _FAMILIES = {
     "CogVideoXImageToVideoPipeline": "interplay.backbones.cogvideox.adapter:CogVideoX",
+    "CogVideoXPipeline": "interplay.backbones.cogvideox.adapter:CogVideoX",
     "HunyuanVideoImageToVideoPipeline": "interplay.backbones.hunyuan_video.adapter:HunyuanVideo",
+    "HunyuanVideoPipeline": "interplay.backbones.hunyuan_video.adapter:HunyuanVideo",
+    "HunyuanVideo15ImageToVideoPipeline": "interplay.backbones.hunyuan_video_15.adapter:HunyuanVideo15",
+    "HunyuanVideo15Pipeline": "interplay.backbones.hunyuan_video_15.adapter:HunyuanVideo15",
+    "LTXConditionPipeline": "interplay.backbones.ltx_video.adapter:LTXVideo",
+    "LTXImageToVideoPipeline": "interplay.backbones.ltx_video.adapter:LTXVideo",
+    "LTXPipeline": "interplay.backbones.ltx_video.adapter:LTXVideo",
     "WanImageToVideoPipeline": "interplay.backbones.wan.adapter:Wan",
-    "WanPipeline": "interplay.backbones.wan.adapter:Wan",  # Wan 2.2 TI2V makes both and is published as this one
+    "WanPipeline": "interplay.backbones.wan.adapter:Wan",
 }
 # tiny backbone -> builder ``build(seed)`` of an untrained instance.
 _TINY = {
     "tiny-cogvideox": "interplay.backbones.cogvideox.tiny:build",
     "tiny-hunyuan-video": "interplay.backbones.hunyuan_video.tiny:build",
+    "tiny-hunyuan-video-15": "interplay.backbones.hunyuan_video_15.tiny:build",
+    "tiny-ltx-video": "interplay.backbones.ltx_video.tiny:build",
     "tiny-wan": "interplay.backbones.wan.tiny:build",
 }
 
@@ -75,18 +90,48 @@ def _sampled(path: Path) -> str:
 
 
 def pipeline_folder(name_or_folder: str) -> Path:
-    """The folder of a shipped backbone by name, or the given folder; :class:`InputError` when it is no pipeline."""
+    """The folder of a backbone; :class:`InputError` when there is no pipeline.
+
+    ``name_or_folder`` is a shipped backbone's name, a folder, or a repository of the Hugging Face hub
+    (``owner/name``, or ``owner/name@revision``), of which the files that a pipeline needs are then on this machine.
+    """
     folder = shipped_folder(name_or_folder) if name_or_folder in _TINY else Path(name_or_folder)
+    if (folder / _INDEX).is_file():
+        return folder
+    # Below a folder that exists, a path is one of this machine, even if what it names is missing.
+    if name_or_folder not in _TINY and not folder.parent.exists() and _REPOSITORY.fullmatch(name_or_folder):
+        return _from_hub(name_or_folder)
+    shipped = ", ".join(shipped_names())
+    if name_or_folder in _TINY:
+        problem = "comes without trained weights"
+        made = f"make them (interplay world pretrain --backbone {name_or_folder})"
+        cure = f"{made} and name their folder, or use {shipped}"
+    else:
+        problem = f"is no pipeline folder (it holds no {_INDEX})"
+        cure = f"name a folder in the diffusers layout, a repository of the hub (owner/name) or one of {shipped}"
+    raise InputError(problem, where=f"backbone {name_or_folder}", cure=cure)
+
+
+def _from_hub(name: str) -> Path:
+    """The local copy of a hub repository's pipeline, fetched first where it is not complete."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    repository, _, revision = name.partition("@")
+    where = f"backbone {name}"
+    try:
+        folder = Path(snapshot_download(repository, revision=revision or None, allow_patterns=list(_HUB_FILES)))
+    except LocalEntryNotFoundError as error:
+        problem = "is neither a folder nor a repository that was fetched before, and the hub cannot be reached"
+        raise InputError(problem, where=where, cure="check the name, go online, or name a local folder") from error
+    except HfHubHTTPError as error:
+        cure = "check the name and, for a gated model, that you are logged in (hf auth login)"
+        raise InputError(
+            "is neither a folder nor a repository that the hub gives out", where=where, cure=cure
+        ) from error
     if not (folder / _INDEX).is_file():
-        shipped = ", ".join(shipped_names())
-        if name_or_folder in _TINY:
-            problem = "comes without trained weights"
-            made = f"make them (interplay world pretrain --backbone {name_or_folder})"
-            cure = f"{made} and name their folder, or use {shipped}"
-        else:
-            problem = f"is no pipeline folder (it holds no {_INDEX})"
-            cure = f"name a folder in the diffusers layout or one of {shipped}"
-        raise InputError(problem, where=f"backbone {name_or_folder}", cure=cure)
+        cure = "name one in the diffusers layout (its name often ends in -Diffusers)"
+        raise InputError(f"is a repository without a pipeline (it holds no {_INDEX})", where=where, cure=cure)
     return folder
 
 

@@ -13,6 +13,12 @@ from interplay.backbones.quiet import quiet
 from interplay.core.files import read_json
 
 
+def stock_pipeline(folder: Path) -> Any:
+    """The diffusers pipeline class that ``model_index.json`` names; one of those that the registry maps to a family."""
+    with quiet():  # some modules remark on every machine without torchvision
+        return getattr(import_module("diffusers"), read_json(folder / "model_index.json")["_class_name"])
+
+
 def skeleton_pipeline(pipeline_class: Any, folder: Path, dtype: torch.dtype) -> Any:
     """A stock pipeline of the parts that ``model_index.json`` names; a folder without weights will do."""
     index: Mapping[str, Any] = read_json(folder / "model_index.json")

@@ -124,8 +124,10 @@ def _chain(plan: _Plan, clips: Artifact, out: Path, seed: int, command: str, ove
     _say(3, f"evaluate the base (judge: {plan.judge.judge})")
     base_scores = evaluate.run(plan.judge, clips, base, out / "base-scores", overwrite=overwrite)
     _say(4, "analyze: which layers carry the interactions")
-    replayed = {"generation": base, "evaluation": base_scores} if plan.analysis.mode == "replay" else {}
-    analysis = analyze.run(plan.analysis, clips, out / "analysis", overwrite=overwrite, **replayed)
+    generation, evaluation = (base, base_scores) if plan.analysis.mode == "replay" else (None, None)
+    analysis = analyze.run(
+        plan.analysis, clips, out / "analysis", generation=generation, evaluation=evaluation, overwrite=overwrite
+    )
     _say(5, "train: a LoRA with mask-track alignment on those layers")
     training = train.run(plan.recipe, clips, out / "training", analysis=analysis, overwrite=overwrite)
     _say(6, "generate again with the same seeds")

@@ -13,7 +13,7 @@ from types import FrameType
 import typer
 from pydantic import ValidationError
 
-from interplay.cli import cache, data, demo, doctor, stages, world
+from interplay.cli import analyze, cache, data, demo, doctor, stages, world
 from interplay.core.errors import InputError, InterplayError
 
 app = typer.Typer(
@@ -29,7 +29,7 @@ app.add_typer(data.app, name="data")
 app.command()(demo.demo)
 app.command()(doctor.doctor)
 app.command()(stages.curate)
-app.command()(stages.analyze)
+app.command()(analyze.analyze)
 app.command()(stages.train)
 app.command()(stages.generate)
 app.command()(stages.evaluate)

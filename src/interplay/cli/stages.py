@@ -41,40 +41,6 @@ def curate(
     print(run(CurateConfig.model_validate(settings), source, out, overwrite=overwrite).path)
 
 
-def analyze(
-    clips: Clips,
-    out: Out,
-    backbone: Annotated[str | None, typer.Option(help="Backbone of data mode (replay takes the generation's).")] = None,
-    generation: Generation = None,
-    evaluation: Evaluation = None,
-    limit: Annotated[int | None, typer.Option(help="At most so many clips.")] = None,
-    seed: Seed = 0,
-    threads: Threads = None,
-    overwrite: Overwrite = False,
-) -> None:
-    """Find the layers that carry the interactions: alignment scores of words and regions per layer and step.
-
-    With --generation and --evaluation the sampling is replayed and observed; without, dataset clips are noised.
-
-    Example: interplay analyze --clips runs/clips --backbone tiny-cogvideox --out runs/analysis
-    """
-    from interplay.analyze.config import AnalyzeConfig
-    from interplay.analyze.run import run
-
-    use_threads(threads)
-    mode = "data" if generation is None and evaluation is None else "replay"
-    config = AnalyzeConfig(mode=mode, backbone=backbone, limit=limit, seed=seed)
-    artifact = run(
-        config,
-        _clips(clips),
-        out,
-        generation=_opened(generation, "generation"),
-        evaluation=_opened(evaluation, "evaluation"),
-        overwrite=overwrite,
-    )
-    print(artifact.path)
-
-
 def train(
     recipe: Annotated[str, typer.Argument(help="A YAML file, or the name of a shipped recipe.")],
     clips: Clips,

@@ -66,7 +66,7 @@ def _generate(config: GenerateConfig, clips: Artifact, training: Artifact | None
         for batch in waiting:
             _generate_batch(config, backbone, store, batch, training, folder)
             progress.advance(len(batch))
-    write_json(folder / "index.json", _index(config, chosen, training))
+    write_json(folder / "index.json", _index(config, chosen, training, backbone.sees_first_frame))
     return {"clips": len(chosen), "backbone": config.backbone, "adapter": training is not None}
 
 
@@ -86,7 +86,7 @@ def _generate_batch(
     latents = sample(backbone, conditions, generators, steps=config.steps, guidance_scale=config.guidance_scale)
     for clip, video in zip(batch, backbone.decode_video(latents), strict=True):
         write_video(folder / _video_name(clip), to_frames(video), clip.fps)
-        write_json(_sidecar(folder, clip), _entry(config, clip, training))
+        write_json(_sidecar(folder, clip), _entry(config, clip, training, backbone.sees_first_frame))
 
 
 def prompt_of(clip: Clip) -> str:
@@ -107,7 +107,7 @@ def _sidecar(folder: Path, clip: Clip) -> Path:
     return folder / "videos" / f"{clip.clip_id}.json"
 
 
-def _entry(config: GenerateConfig, clip: Clip, training: Artifact | None) -> dict[str, Any]:
+def _entry(config: GenerateConfig, clip: Clip, training: Artifact | None, sees_first_frame: bool) -> dict[str, Any]:
     """Everything that reproduces one clip."""
     return {
         "clip_id": clip.clip_id,
@@ -118,18 +118,20 @@ def _entry(config: GenerateConfig, clip: Clip, training: Artifact | None) -> dic
         "guidance_scale": config.guidance_scale,
         "backbone": config.backbone,
         "adapter": training.identity if training else None,
-        "first_frame": f"frame 0 of {clip.video} in the dataset",
+        "first_frame": f"frame 0 of {clip.video} in the dataset" if sees_first_frame else None,
         "fps": clip.fps,
         "num_frames": clip.num_frames,
         "size_hw": list(clip.size_hw),
     }
 
 
-def _index(config: GenerateConfig, chosen: Sequence[Clip], training: Artifact | None) -> dict[str, Any]:
+def _index(
+    config: GenerateConfig, chosen: Sequence[Clip], training: Artifact | None, sees_first_frame: bool
+) -> dict[str, Any]:
     return {
         "backbone": config.backbone,
         "adapter": training.identity if training else None,
         "steps": config.steps,
         "guidance": config.guidance_scale,
-        "clips": [_entry(config, clip, training) for clip in chosen],
+        "clips": [_entry(config, clip, training, sees_first_frame) for clip in chosen],
     }

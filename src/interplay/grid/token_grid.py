@@ -1,8 +1,9 @@
 """The one place that turns a clip's pixel geometry into latent and token geometry and back.
 
 A video VAE compresses ``temporal_stride`` pixel frames into one latent frame, except that the first latent frame holds
-the first pixel frame alone (the VAE is causal); the transformer then groups ``patch`` latents into one token. Nothing
-here needs torch, so that stages can check a clip's size before a model is loaded.
+the first pixel frame alone (the VAE is causal); the transformer then groups ``patch`` latents into one token. A model
+that groups several latent frames may be given the first one several times, so that its first token holds the first
+pixel frame alone, too. Nothing here needs torch, so that stages can check a clip's size before a model is loaded.
 
 Shape legend: ``p`` pixel frames, ``F H W`` latent frames, height, width, ``f h w`` token frames, height, width.
 """
@@ -18,8 +19,9 @@ from interplay.core.errors import InputError
 class TokenGrid:
     """Geometry of one clip in one backbone: pixel size, VAE strides and patch size ``(t, h, w)`` in latents.
 
-    Only sizes that fit exactly are legal: ``frames - 1`` is a multiple of ``temporal_stride`` (causal first frame), and
-    latents divide into patches. Anything else is an :class:`InputError` that names the nearest legal number.
+    The first ``first_latents`` latent frames hold the first pixel frame, each of them. Only sizes that fit exactly are
+    legal: ``frames - 1`` is a multiple of ``temporal_stride`` (causal first frame), and latents divide into patches.
+    Anything else is an :class:`InputError` that names the nearest legal number.
     """
 
     frames: int
@@ -28,6 +30,7 @@ class TokenGrid:
     temporal_stride: int
     spatial_stride: int
     patch: tuple[int, int, int]
+    first_latents: int = 1
 
     def __post_init__(self) -> None:
         self._check_frames()
@@ -37,7 +40,7 @@ class TokenGrid:
     @property
     def latent_shape(self) -> tuple[int, int, int]:
         """``(F, H, W)``: latent frames, height and width."""
-        latent_frames = 1 + (self.frames - 1) // self.temporal_stride
+        latent_frames = self.first_latents + (self.frames - 1) // self.temporal_stride
         return latent_frames, self.height // self.spatial_stride, self.width // self.spatial_stride
 
     @property
@@ -57,17 +60,18 @@ class TokenGrid:
         return self.token_shape[1] * self.token_shape[2]
 
     def pixel_frames_of(self, latent_frame: int) -> range:
-        """The pixel frames inside one latent frame: frame 0 alone for latent 0, then ``temporal_stride`` each."""
+        """The pixel frames inside one latent frame: frame 0 alone for the first, then ``temporal_stride`` each."""
         if not 0 <= latent_frame < self.latent_shape[0]:
             raise IndexError(f"latent frame {latent_frame} is outside 0..{self.latent_shape[0] - 1}")
-        stop = 1 + latent_frame * self.temporal_stride
-        return range(stop - self.temporal_stride if latent_frame else 0, stop)
+        later = latent_frame - self.first_latents + 1
+        stop = 1 + later * self.temporal_stride
+        return range(stop - self.temporal_stride, stop) if later > 0 else range(1)
 
     def latent_frame_of(self, pixel_frame: int) -> int:
-        """The latent frame that holds this pixel frame; the inverse of :meth:`pixel_frames_of`."""
+        """The (last) latent frame that holds this pixel frame; the inverse of :meth:`pixel_frames_of`."""
         if not 0 <= pixel_frame < self.frames:
             raise IndexError(f"pixel frame {pixel_frame} is outside 0..{self.frames - 1}")
-        return (pixel_frame + self.temporal_stride - 1) // self.temporal_stride
+        return self.first_latents - 1 + (pixel_frame + self.temporal_stride - 1) // self.temporal_stride
 
     def pixel_frames_of_token(self, token_frame: int) -> range:
         """The pixel frames inside one token frame: those of its ``patch[0]`` latent frames."""
@@ -77,7 +81,7 @@ class TokenGrid:
     def _check_frames(self) -> None:
         per_token = self.temporal_stride * self.patch[0]
         # Legal counts are first, first + per_token, ...: the latent frames then divide into temporal patches.
-        first = 1 + self.temporal_stride * (self.patch[0] - 1)
+        first = 1 + self.temporal_stride * (-self.first_latents % self.patch[0])
         if self.frames < first or (self.frames - first) % per_token:
             legal = _nearest(self.frames, first, per_token)
             rule = f"{first} + a multiple of {per_token}"

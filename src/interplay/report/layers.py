@@ -20,7 +20,7 @@ from interplay.report.videos import data_uri
 
 # head == -1 is the plain mean over heads (paper D.1).
 _HEAD_MEAN = -1
-_COLUMNS = ("variant", "layer", "step", "timestep", "head", "aas")
+_COLUMNS = ("clip_id", "variant", "layer", "step", "timestep", "head", "aas")
 VARIANTS: Mapping[str, str] = {
     "noun_v2t": "video to the words of a noun, inside the instance's mask",
     "verb_v2t": "video to the words of the verb, inside the masks of subject and object",
@@ -129,7 +129,11 @@ def read_grids(path: Path) -> Mapping[str, Grid]:
     except (pa.ArrowException, OSError, KeyError) as error:
         cure = "make the analysis again with this version of Interplay"
         raise InputError(f"is no table of alignment scores ({error})", where=path, cure=cure) from error
-    means = table.group_by(["variant", "layer", "step"]).aggregate([("aas", "mean"), ("timestep", "mean")]).to_pylist()
+    # A clip's terms first: a clip with three nouns counts as much as one with two.
+    cell = ["variant", "layer", "step"]
+    of_clips = table.group_by(["clip_id", *cell]).aggregate([("aas", "mean"), ("timestep", "mean")])
+    of_clips = of_clips.rename_columns(["clip_id", *cell, "aas", "timestep"])
+    means = of_clips.group_by(cell).aggregate([("aas", "mean"), ("timestep", "mean")]).to_pylist()
     by_variant: dict[str, list[Mapping[str, Any]]] = {}
     for row in means:
         by_variant.setdefault(row["variant"], []).append(row)

@@ -1,10 +1,11 @@
-"""CogVideoX image-to-video behind the house's interface, on the stock pipeline and nothing else.
+"""CogVideoX behind the house's interface, on the stock pipelines and nothing else.
 
-Canonical latents are ``b c f h w``; the stock transformer wants ``b f c h w``, and the permutation stays in here. The
-text encoder runs without an attention mask, as the stock pipeline runs it, so padding tokens are part of the text.
+Text-to-video and image-to-video, 1.0 and 1.5, are one class here, told apart by the pipeline and its configs. Canonical
+latents are ``b c f h w``; the stock transformer wants ``b f c h w``, and the permutation stays in here. The text
+encoder runs without an attention mask, as the stock pipeline runs it, so padding tokens are part of the text.
 
 Conditions: tokens are ``ids`` (``b t``), text is ``embeddings`` (``b t d``), first frames are ``latents``
-(``b c 1 h w``).
+(``b c 1 h w``) where the model is shown one.
 
 Shape legend: see :mod:`interplay.backbones.base`; ``t`` text tokens, ``d`` text width.
 """
@@ -22,60 +23,75 @@ from torch import Tensor
 
 from interplay.backbones.base import Backbone, Objective, Sampler, Site, SiteKind, TokenLayout
 from interplay.backbones.batch import Batch
+from interplay.backbones.cogvideox.check import check_pipeline
+from interplay.backbones.cogvideox.first_frame import beside_the_noise, doubled
 from interplay.backbones.cogvideox.layout import joint_layout
-from interplay.backbones.cogvideox.sampler import DPMSampler
+from interplay.backbones.cogvideox.positions import rotary_tables
+from interplay.backbones.cogvideox.sampler import CogVideoXSampler
 from interplay.backbones.cogvideox.sites import joint_sites
 from interplay.backbones.lora import adapter_layers, adapter_settings, add_adapters
+from interplay.backbones.native import Native, read_native, write_native
 from interplay.backbones.quiet import quiet
-from interplay.backbones.skeleton import skeleton_pipeline
+from interplay.backbones.skeleton import skeleton_pipeline, stock_pipeline
 from interplay.backbones.storage import save_as_half
+from interplay.backbones.widen import with_beside
 from interplay.core.errors import InputError
 from interplay.grid.token_grid import TokenGrid
 from interplay.records.caption import Tokenizer
 
 if TYPE_CHECKING:
-    from diffusers import AutoencoderKLCogVideoX, CogVideoXImageToVideoPipeline, CogVideoXTransformer3DModel
+    from diffusers import (
+        AutoencoderKLCogVideoX,
+        CogVideoXImageToVideoPipeline,
+        CogVideoXPipeline,
+        CogVideoXTransformer3DModel,
+    )
     from transformers import T5EncoderModel
+
+# CogVideoX 1.5's configs name its largest grid; this is what the model cards and the stock pipeline run it at.
+_RELEASED_1_5 = (81, (768, 1360))
+# What the released "ofs" embedding of CogVideoX 1.5 image-to-video is told (a constant of the stock pipeline).
+_OFS = 2.0
 
 
 class CogVideoX(Backbone):
-    """CogVideoX 1.0 image-to-video (rotary embeddings); holds a stock pipeline."""
+    """CogVideoX 1.0 and 1.5, text-to-video and image-to-video; holds a stock pipeline."""
 
     transformer: CogVideoXTransformer3DModel
     text_encoder: T5EncoderModel
     vae: AutoencoderKLCogVideoX
+    input_projection = "patch_embed.proj"
 
-    def __init__(self, pipeline: CogVideoXImageToVideoPipeline, name: str) -> None:
-        config = pipeline.transformer.config
-        if not config.use_rotary_positional_embeddings or config.patch_size_t is not None:
-            raise InputError(
-                "is a CogVideoX without rotary embeddings or with temporal patches",
-                where=name,
-                cure="use a CogVideoX 1.0 image-to-video checkpoint",
-            )
+    def __init__(
+        self, pipeline: CogVideoXPipeline | CogVideoXImageToVideoPipeline, name: str, native: Native | None = None
+    ) -> None:
+        self.sees_first_frame = check_pipeline(pipeline, name)
         self.name = name
         self.pipeline = pipeline
         self.transformer = pipeline.transformer
         self.text_encoder = pipeline.text_encoder
         self.vae = pipeline.vae
+        self.native = native or self._configured_native
         self.objective = Objective("v", pipeline.scheduler.config.num_train_timesteps)
 
     @classmethod
     def load(cls, folder: str | Path, device: torch.device, dtype: torch.dtype) -> CogVideoX:
-        """Load a pipeline folder (or hub name) through the stock pipeline class."""
-        from diffusers import CogVideoXImageToVideoPipeline
-
+        """Load a pipeline folder through the stock pipeline class that it names."""
         with quiet():
-            pipeline = CogVideoXImageToVideoPipeline.from_pretrained(str(folder), dtype=dtype)
+            pipeline = stock_pipeline(Path(folder)).from_pretrained(str(folder), dtype=dtype)
         pipeline.transformer.eval()
-        return cls(pipeline.to(device), str(folder))
+        return cls._of(pipeline.to(device), Path(folder))
 
     @classmethod
     def skeleton(cls, folder: Path, dtype: torch.dtype) -> CogVideoX:
         """The same modules from their configs alone, on the ``meta`` device; a folder without weights will do."""
-        from diffusers import CogVideoXImageToVideoPipeline
+        return cls._of(skeleton_pipeline(stock_pipeline(folder), folder, dtype), folder)
 
-        return cls(skeleton_pipeline(CogVideoXImageToVideoPipeline, folder, dtype), str(folder))
+    @classmethod
+    def _of(cls, pipeline: CogVideoXPipeline | CogVideoXImageToVideoPipeline, folder: Path) -> CogVideoX:
+        backbone = cls(pipeline, str(folder))
+        backbone.native = read_native(folder, backbone.native)
+        return backbone
 
     @property
     def tokenizer(self) -> Tokenizer:
@@ -83,16 +99,15 @@ class CogVideoX(Backbone):
 
     @property
     def text_length(self) -> int:
-        return int(self.transformer.config.max_text_seq_length)
+        return self.native.text_length
 
     @property
     def native_frames(self) -> int:
-        return int(self.transformer.config.sample_frames)
+        return self.native.num_frames
 
     @property
     def native_size_hw(self) -> tuple[int, int]:
-        config = self.transformer.config
-        return config.sample_height * self._spatial_stride, config.sample_width * self._spatial_stride
+        return self.native.size_hw
 
     @property
     def latent_channels(self) -> int:
@@ -106,15 +121,31 @@ class CogVideoX(Backbone):
     def _spatial_stride(self) -> int:
         return int(2 ** (len(self.vae.config.block_out_channels) - 1))
 
+    @property
+    def _first_latents(self) -> int:
+        return int(self.transformer.config.patch_size_t or 1)
+
+    @property
+    def _configured_native(self) -> Native:
+        config = self.transformer.config
+        size_hw = config.sample_height * self._spatial_stride, config.sample_width * self._spatial_stride
+        frames, size_hw = (config.sample_frames, size_hw) if config.patch_size_t is None else _RELEASED_1_5
+        return Native(int(frames), size_hw, int(config.max_text_seq_length))
+
     def grid(self, num_frames: int, size_hw: tuple[int, int]) -> TokenGrid:
         patch = self.transformer.config.patch_size
+        if self.transformer.config.use_learned_positional_embeddings and size_hw != self._configured_native.size_hw:
+            height, width = self._configured_native.size_hw
+            problem = f"{size_hw[0]} x {size_hw[1]} is not the size that {self.name} has positions for"
+            raise InputError(problem, where="video height and width", cure=f"use {height} x {width}")
         return TokenGrid(
             frames=num_frames,
             height=size_hw[0],
             width=size_hw[1],
             temporal_stride=int(self.vae.config.temporal_compression_ratio),
             spatial_stride=self._spatial_stride,
-            patch=(1, patch, patch),
+            patch=(self._first_latents, patch, patch),
+            first_latents=self._first_latents,
         )
 
     def sites(self) -> tuple[Site, ...]:
@@ -135,15 +166,17 @@ class CogVideoX(Backbone):
     @torch.no_grad()
     def encode_video(self, video: Float[Tensor, "b 3 p y x"]) -> Float[Tensor, "b c f h w"]:
         latents = self.vae.encode(video.to(self.device, self.vae.dtype)).latent_dist.mode()
-        return (latents * self.vae.config.scaling_factor).to(self.dtype)
+        return doubled((latents * self.vae.config.scaling_factor).to(self.dtype), self._first_latents)
 
     @torch.no_grad()
     def decode_video(self, latents: Float[Tensor, "b c f h w"]) -> Float[Tensor, "b 3 p y x"]:
-        scaled = latents.to(self.vae.dtype) / self.vae.config.scaling_factor
+        scaled = latents[:, :, self._first_latents - 1 :].to(self.vae.dtype) / self.vae.config.scaling_factor
         return self.vae.decode(scaled).sample.float().clamp(-1.0, 1.0)
 
     @torch.no_grad()
     def first_frame_condition(self, image: Float[Tensor, "b 3 y x"], grid: TokenGrid) -> Batch:
+        if not self.sees_first_frame:
+            return Batch.empty(len(image), self.device)
         latents = self.vae.encode(image.to(self.device, self.vae.dtype).unsqueeze(2)).latent_dist.mode()
         # Checkpoints of CogVideoX 1.5 divide where they should multiply; the VAE's config says which this is.
         factor = self.vae.config.scaling_factor
@@ -156,6 +189,8 @@ class CogVideoX(Backbone):
 
     def save(self, folder: Path) -> None:
         save_as_half(self.pipeline, folder)
+        if self.native != self._configured_native:
+            write_native(folder, self.native)
 
     def denoise(
         self,
@@ -164,20 +199,23 @@ class CogVideoX(Backbone):
         text: Batch,
         first_frame: Batch,
     ) -> Float[Tensor, "b c f h w"]:
-        first = first_frame["latents"]
-        later = first.new_zeros(*first.shape[:2], latents.shape[2] - 1, *first.shape[3:])
+        model_input = beside_the_noise(latents, first_frame["latents"]) if self.sees_first_frame else latents
+        config = self.transformer.config
         prediction = self.transformer(
-            hidden_states=torch.cat([latents, torch.cat([first, later], dim=2)], dim=1).transpose(1, 2),
+            hidden_states=with_beside(model_input, first_frame).to(self.dtype).transpose(1, 2),
             encoder_hidden_states=text["embeddings"],
             timestep=timesteps,
-            image_rotary_emb=self._rotary(latents.shape[2], latents.shape[3], latents.shape[4]),
+            ofs=None if config.ofs_embed_dim is None else latents.new_full((1,), _OFS),
+            image_rotary_emb=rotary_tables(
+                config, (latents.shape[2], latents.shape[3], latents.shape[4]), latents.device
+            ),
             return_dict=False,
         )[0]
         return prediction.transpose(1, 2)
 
     def sampler(self, steps: int, grid: TokenGrid, first_frame: Batch) -> Sampler:
         shape = (self.latent_channels, *grid.latent_shape)
-        return DPMSampler(self.pipeline.scheduler, steps, shape, self.device, self.dtype)
+        return CogVideoXSampler(self.pipeline.scheduler, steps, shape, self.device, self.dtype)
 
     def add_lora(self, sites: Sequence[Site], rank: int, alpha: float) -> None:
         add_adapters(self.transformer, sites, rank, alpha)
@@ -201,21 +239,3 @@ class CogVideoX(Backbone):
         self, latents: Float[Tensor, "b c f h w"], noise: Float[Tensor, "b c f h w"], timesteps: Tensor
     ) -> Float[Tensor, "b c f h w"]:
         return self.pipeline.scheduler.get_velocity(latents, noise, timesteps)
-
-    def _rotary(self, frames: int, latent_height: int, latent_width: int) -> tuple[Tensor, Tensor]:
-        """Rotary tables of the token grid, centred on the grid that the model was configured with (as stock does)."""
-        from diffusers.models.embeddings import get_3d_rotary_pos_embed
-        from diffusers.pipelines.cogvideo.pipeline_cogvideox import get_resize_crop_region_for_grid
-
-        config = self.transformer.config
-        height, width = latent_height // config.patch_size, latent_width // config.patch_size
-        crops = get_resize_crop_region_for_grid(
-            (height, width), config.sample_width // config.patch_size, config.sample_height // config.patch_size
-        )
-        return get_3d_rotary_pos_embed(
-            embed_dim=config.attention_head_dim,
-            crops_coords=crops,
-            grid_size=(height, width),
-            temporal_size=frames,
-            device=self.device,
-        )

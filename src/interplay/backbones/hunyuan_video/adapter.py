@@ -1,8 +1,9 @@
-"""HunyuanVideo image-to-video behind the house's interface, on the stock pipeline and nothing else.
+"""HunyuanVideo behind the house's interface, on the stock pipelines and nothing else.
 
-Tokens and text conditions: see :mod:`interplay.backbones.hunyuan_video.encoder`; models distilled from guidance have
-``guidance b`` beside them, the scale they are told. The condition of the first frame is its ``latents b c 1 h w`` and
-the ``pixels b 3 v w`` that the vision tower sees.
+Tokens and text conditions: see :mod:`interplay.backbones.hunyuan_video.encoder` (image-to-video) and
+:mod:`interplay.backbones.hunyuan_video.plain` (text-to-video); models distilled from guidance have ``guidance b``
+beside them, the scale they are told. The condition of the first frame is its ``latents b c 1 h w`` and the
+``pixels b 3 v w`` that the vision tower sees.
 
 Shape legend: see :mod:`interplay.backbones.base`.
 """
@@ -10,6 +11,7 @@ Shape legend: see :mod:`interplay.backbones.base`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,71 +21,86 @@ from torch import Tensor
 
 from interplay.backbones.base import Backbone, Objective, Sampler, Site, SiteKind, TokenLayout
 from interplay.backbones.batch import Batch
+from interplay.backbones.euler import EulerSampler
 from interplay.backbones.flow import draw_shifted_timesteps, flow_noised, flow_target
-from interplay.backbones.hunyuan_video.conditioning import CONDITIONINGS
+from interplay.backbones.hunyuan_video.conditioning import CONDITIONINGS, Conditioning
 from interplay.backbones.hunyuan_video.encoder import PromptEncoder
 from interplay.backbones.hunyuan_video.layout import joint_layout
+from interplay.backbones.hunyuan_video.plain import PlainPromptEncoder, PlainTemplate
 from interplay.backbones.hunyuan_video.prompts import HEADER_TOKENS, Template
-from interplay.backbones.hunyuan_video.sampler import EulerSampler
+from interplay.backbones.hunyuan_video.sampler import even_levels
 from interplay.backbones.hunyuan_video.sites import joint_sites
 from interplay.backbones.lora import adapter_layers, adapter_settings, add_adapters
 from interplay.backbones.native import Native, read_native, write_native
 from interplay.backbones.quiet import quiet
-from interplay.backbones.skeleton import skeleton_pipeline
+from interplay.backbones.skeleton import skeleton_pipeline, stock_pipeline
 from interplay.backbones.storage import save_as_half
+from interplay.backbones.widen import with_beside
 from interplay.core.errors import InputError
 from interplay.grid.token_grid import TokenGrid
 from interplay.records.caption import Caption, Tokenizer, TokenSpans
 
 if TYPE_CHECKING:
-    from diffusers import AutoencoderKLHunyuanVideo, HunyuanVideoImageToVideoPipeline, HunyuanVideoTransformer3DModel
-    from transformers import LlavaForConditionalGeneration
+    from diffusers import (
+        AutoencoderKLHunyuanVideo,
+        HunyuanVideoImageToVideoPipeline,
+        HunyuanVideoPipeline,
+        HunyuanVideoTransformer3DModel,
+    )
+    from transformers import LlamaModel, LlavaForConditionalGeneration
 
-# The defaults of the stock pipeline's call; its 256 prompt tokens count the assistant's header, which is cut out.
+# The defaults of the stock pipelines' calls; image-to-video's 256 prompt tokens count the assistant's header, which is
+# cut out.
 RELEASED = Native(num_frames=129, size_hw=(720, 1280), text_length=256 - HEADER_TOKENS)
+RELEASED_TEXT_TO_VIDEO = Native(num_frames=129, size_hw=(720, 1280), text_length=256)
 # A guidance scale is told as a timestep is, in thousandths.
 _GUIDANCE_UNIT = 1000.0
 
 
 class HunyuanVideo(Backbone):
-    """HunyuanVideo image-to-video, either way of conditioning; holds a stock pipeline."""
+    """HunyuanVideo, text-to-video and image-to-video (either way of conditioning); holds a stock pipeline."""
 
     transformer: HunyuanVideoTransformer3DModel
-    text_encoder: LlavaForConditionalGeneration
+    text_encoder: LlamaModel | LlavaForConditionalGeneration
     vae: AutoencoderKLHunyuanVideo
-    text_sees_first_frame = True
+    input_projection = "x_embedder.proj"
 
-    def __init__(self, pipeline: HunyuanVideoImageToVideoPipeline, name: str, native: Native) -> None:
-        kind = pipeline.transformer.config.image_condition_type
-        if kind not in CONDITIONINGS:
-            raise InputError(
-                f"has the image_condition_type {kind}",
-                where=f"{name}, transformer",
-                cure=f"use a HunyuanVideo image-to-video checkpoint ({' or '.join(CONDITIONINGS)})",
-            )
+    def __init__(
+        self, pipeline: HunyuanVideoPipeline | HunyuanVideoImageToVideoPipeline, name: str, native: Native
+    ) -> None:
         self.name, self.pipeline, self.native = name, pipeline, native
         self.transformer, self.text_encoder, self.vae = pipeline.transformer, pipeline.text_encoder, pipeline.vae
-        self.conditioning = CONDITIONINGS[kind]()
-        image_tokens = int(pipeline.text_encoder.config.image_seq_length)
-        self.template = Template.stock(image_tokens, self.conditioning.image_tokens_every)
-        self._prompts = PromptEncoder(pipeline, self.template, native.text_length)
+        self.sees_first_frame = self.text_sees_first_frame = _makes_videos_of_images(pipeline)
+        self.conditioning = _conditioning(pipeline, name)
+        self.template: Template | PlainTemplate
+        self._prompts: PromptEncoder | PlainPromptEncoder
+        if self.sees_first_frame:
+            image_tokens = int(pipeline.text_encoder.config.image_seq_length)
+            self.template = Template.stock(image_tokens, self.conditioning.image_tokens_every)
+            self._prompts = PromptEncoder(pipeline, self.template, native.text_length)
+        else:
+            self.template = PlainTemplate.stock()
+            self._prompts = PlainPromptEncoder(pipeline, self.template, native.text_length)
         steps = pipeline.scheduler.config.num_train_timesteps
         self.objective = Objective("flow", steps, self.conditioning.given_frames)
 
     @classmethod
     def load(cls, folder: str | Path, device: torch.device, dtype: torch.dtype) -> HunyuanVideo:
-        """Load a pipeline folder (or hub name) through the stock pipeline class."""
-        stock = _stock_pipeline()
+        """Load a pipeline folder through the stock pipeline class that it names."""
         with quiet():
-            pipeline = stock.from_pretrained(str(folder), dtype=dtype)
+            pipeline = stock_pipeline(Path(folder)).from_pretrained(str(folder), dtype=dtype)
         pipeline.transformer.eval()
-        return cls(pipeline.to(device), str(folder), read_native(Path(folder), RELEASED))
+        return cls._of(pipeline.to(device), Path(folder))
 
     @classmethod
     def skeleton(cls, folder: Path, dtype: torch.dtype) -> HunyuanVideo:
         """The same modules from their configs alone, on the ``meta`` device; a folder without weights will do."""
-        pipeline = skeleton_pipeline(_stock_pipeline(), folder, dtype)
-        return cls(pipeline, str(folder), read_native(folder, RELEASED))
+        return cls._of(skeleton_pipeline(stock_pipeline(folder), folder, dtype), folder)
+
+    @classmethod
+    def _of(cls, pipeline: HunyuanVideoPipeline | HunyuanVideoImageToVideoPipeline, folder: Path) -> HunyuanVideo:
+        released = RELEASED if _makes_videos_of_images(pipeline) else RELEASED_TEXT_TO_VIDEO
+        return cls(pipeline, str(folder), read_native(folder, released))
 
     @property
     def text_encoders(self) -> tuple[torch.nn.Module, ...]:
@@ -137,7 +154,7 @@ class HunyuanVideo(Backbone):
         return self._prompts.tokenize(texts).to(self.device)
 
     def embed_tokens(self, tokens: Batch, first_frame: Batch) -> Batch:
-        text = self._prompts.embed(tokens, first_frame["pixels"])
+        text = self._prompts.embed(tokens, first_frame)
         if self.transformer.config.guidance_embeds:
             # Training asks for the plain prediction, which is that of guidance with a scale of 1.
             text = Batch({**text.tensors, "guidance": torch.ones(len(text), device=self.device)})
@@ -159,6 +176,8 @@ class HunyuanVideo(Backbone):
         return self.vae.decode(scaled).sample.float().clamp(-1.0, 1.0)
 
     def first_frame_condition(self, image: Float[Tensor, "b 3 y x"], grid: TokenGrid) -> Batch:
+        if not isinstance(self._prompts, PromptEncoder):
+            return Batch.empty(len(image), self.device)
         latents = self.encode_video(image.unsqueeze(2))
         return Batch({"latents": latents, "pixels": self._prompts.pixels(image).to(self.device, self.dtype)})
 
@@ -175,8 +194,9 @@ class HunyuanVideo(Backbone):
         self, latents: Float[Tensor, "b c f h w"], timesteps: Tensor, text: Batch, first_frame: Batch
     ) -> Float[Tensor, "b c f h w"]:
         guidance = text.tensors.get("guidance")
+        model_input = self.conditioning.model_input(latents.to(self.dtype), first_frame)
         return self.transformer(
-            hidden_states=self.conditioning.model_input(latents.to(self.dtype), first_frame["latents"]),
+            hidden_states=with_beside(model_input, first_frame),
             timestep=timesteps.float(),
             encoder_hidden_states=text["embeddings"],
             encoder_attention_mask=text["mask"],
@@ -188,10 +208,11 @@ class HunyuanVideo(Backbone):
     def sampler(self, steps: int, grid: TokenGrid, first_frame: Batch) -> Sampler:
         return EulerSampler(
             self.pipeline.scheduler,
-            steps,
-            conditioning=self.conditioning,
-            first=first_frame["latents"],
-            latent_frames=grid.latent_shape[0],
+            levels=even_levels(steps),
+            shape=(self.latent_channels, *grid.latent_shape),
+            device=self.device,
+            started=partial(self.conditioning.started, first_frame=first_frame),
+            pinned=partial(self.conditioning.restored, first_frame=first_frame),
         )
 
     def add_lora(self, sites: Sequence[Site], rank: int, alpha: float) -> None:
@@ -223,9 +244,19 @@ class HunyuanVideo(Backbone):
         return flow_target(latents, noise)
 
 
-def _stock_pipeline() -> type[HunyuanVideoImageToVideoPipeline]:
-    """The stock class, imported quietly: its module remarks on every machine without torchvision."""
-    with quiet():
+def _makes_videos_of_images(pipeline: HunyuanVideoPipeline | HunyuanVideoImageToVideoPipeline) -> bool:
+    with quiet():  # the module remarks on every machine without torchvision
         from diffusers import HunyuanVideoImageToVideoPipeline
+    return isinstance(pipeline, HunyuanVideoImageToVideoPipeline)
 
-        return HunyuanVideoImageToVideoPipeline
+
+def _conditioning(pipeline: HunyuanVideoPipeline | HunyuanVideoImageToVideoPipeline, name: str) -> Conditioning:
+    kind = pipeline.transformer.config.image_condition_type
+    wanted = ("token_replace", "latent_concat") if _makes_videos_of_images(pipeline) else (None,)
+    if kind not in wanted:
+        raise InputError(
+            f"has the image_condition_type {kind}",
+            where=f"{name}, transformer",
+            cure=f"use a checkpoint of this pipeline ({type(pipeline).__name__}: {' or '.join(map(str, wanted))})",
+        )
+    return CONDITIONINGS[kind]()

@@ -60,8 +60,9 @@ class PromptEncoder:
         chat = self.template.fill(self.pipeline.tokenizer, texts, self.text_length)
         return Batch({"chat": chat, "clip": clip.input_ids, "empty": torch.tensor([text == "" for text in texts])})
 
-    def embed(self, tokens: Batch, pixels: Float[Tensor, "b 3 v w"]) -> Batch:
-        """The text condition of prompts and pictures."""
+    def embed(self, tokens: Batch, first_frame: Batch) -> Batch:
+        """The text condition of prompts and the ``pixels`` of first frames."""
+        pixels = first_frame["pixels"]
         black = self._black.to(pixels).expand_as(pixels)
         seen = torch.where(tokens["empty"].view(-1, 1, 1, 1), black, pixels)
         embeddings, mask = self._read(tokens["chat"], seen)

@@ -9,11 +9,12 @@ from interplay.grid.token_grid import TokenGrid
 
 
 def joint_layout(grid: TokenGrid, image_tokens: int, text_length: int) -> Mapping[SiteKind, TokenLayout]:
-    """Queries and keys are the same sequence: ``[video, image, text]``, the text padded and its padding masked."""
+    """Queries and keys are the same sequence: ``[video, image, text]``, the text padded and its padding masked.
+
+    Text-to-video has no image tokens.
+    """
     video, image = grid.num_tokens, grid.num_tokens + image_tokens
-    streams: Mapping[Stream, slice] = {
-        "video": slice(0, video),
-        "image": slice(video, image),
-        "text": slice(image, image + text_length),
-    }
+    streams: dict[Stream, slice] = {"video": slice(0, video), "text": slice(image, image + text_length)}
+    if image_tokens:
+        streams["image"] = slice(video, image)
     return {"joint": TokenLayout(queries=streams, keys=streams)}

@@ -3,17 +3,18 @@
 Like the released 16-channel model it replaces the tokens of the first frame, is told its guidance scale, and reads
 prompts with a vision-language model. Sizes follow the tiny CogVideoX: 17 x 48 x 80 pixels are 5 x 12 x 20 latents of 8
 channels and 300 video tokens, each of which predicts 32 values at width 128. The first frame's picture is 64 tokens, of
-which the transformer sees 16.
+which the transformer sees 16. ``condition`` makes it another of the released kinds, ``none`` text-to-video.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
 from interplay.backbones.hunyuan_video.adapter import HunyuanVideo
 from interplay.backbones.hunyuan_video.encoder import CLIP_TOKENS
+from interplay.backbones.hunyuan_video.plain import PlainTemplate
 from interplay.backbones.hunyuan_video.prompts import Template
 from interplay.backbones.hunyuan_video.words import IMAGE, caption_tokenizer, chat_tokenizer
 from interplay.backbones.native import Native
@@ -27,7 +28,13 @@ if TYPE_CHECKING:
         FlowMatchEulerDiscreteScheduler,
         HunyuanVideoTransformer3DModel,
     )
-    from transformers import CLIPTextModel, LlavaForConditionalGeneration, PreTrainedTokenizerFast
+    from transformers import (
+        CLIPTextModel,
+        LlamaConfig,
+        LlamaModel,
+        LlavaForConditionalGeneration,
+        PreTrainedTokenizerFast,
+    )
 
 
 class TinyHunyuanVideo(Config):
@@ -51,7 +58,7 @@ class TinyHunyuanVideo(Config):
     text_length: int = 32
     picture_px: int = 32
     picture_patch_px: int = 4
-    condition: Literal["token_replace", "latent_concat"] = "token_replace"
+    condition: Literal["token_replace", "latent_concat", "none"] = "token_replace"
 
     @property
     def head_dim(self) -> int:
@@ -84,29 +91,29 @@ def build_vae(config: TinyHunyuanVideo) -> AutoencoderKLHunyuanVideo:
 
 
 def build_transformer(config: TinyHunyuanVideo) -> HunyuanVideoTransformer3DModel:
-    """The untrained transformer; the release that replaces tokens is told its guidance, the other is not."""
+    """The untrained transformer; all released kinds but the one of 33 channels are told their guidance."""
     from diffusers import HunyuanVideoTransformer3DModel
 
-    replaces = config.condition == "token_replace"
+    concatenates = config.condition == "latent_concat"
     return HunyuanVideoTransformer3DModel(
-        in_channels=config.latent_channels if replaces else 2 * config.latent_channels + 1,
+        in_channels=2 * config.latent_channels + 1 if concatenates else config.latent_channels,
         out_channels=config.latent_channels,
         num_attention_heads=config.heads,
         attention_head_dim=config.head_dim,
         num_layers=config.dual_layers,
         num_single_layers=config.single_layers,
         num_refiner_layers=config.refiner_layers,
-        guidance_embeds=replaces,
+        guidance_embeds=not concatenates,
         text_embed_dim=config.text_dim,
         pooled_projection_dim=config.pooled_dim,
         rope_axes_dim=config.rotary_dims,
-        image_condition_type=config.condition,
+        image_condition_type=None if config.condition == "none" else config.condition,
     )
 
 
 def build_chat_encoder(config: TinyHunyuanVideo, tokenizer: PreTrainedTokenizerFast) -> LlavaForConditionalGeneration:
     """The untrained vision-language model; it is trained together with the transformer."""
-    from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
+    from transformers import CLIPVisionConfig, LlavaConfig, LlavaForConditionalGeneration
 
     vision = CLIPVisionConfig(
         hidden_size=32,
@@ -117,7 +124,28 @@ def build_chat_encoder(config: TinyHunyuanVideo, tokenizer: PreTrainedTokenizerF
         image_size=config.picture_px,
         patch_size=config.picture_patch_px,
     )
-    text = LlamaConfig(
+    return LlavaForConditionalGeneration(
+        LlavaConfig(
+            vision_config=vision,
+            text_config=_language_config(config, tokenizer),
+            image_token_index=tokenizer.convert_tokens_to_ids(IMAGE),
+            image_seq_length=config.image_tokens,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    )
+
+
+def build_language_encoder(config: TinyHunyuanVideo, tokenizer: PreTrainedTokenizerFast) -> LlamaModel:
+    """The untrained language model of text-to-video; it is trained together with the transformer."""
+    from transformers import LlamaModel
+
+    return LlamaModel(_language_config(config, tokenizer))
+
+
+def _language_config(config: TinyHunyuanVideo, tokenizer: PreTrainedTokenizerFast) -> LlamaConfig:
+    from transformers import LlamaConfig
+
+    return LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=config.text_dim,
         intermediate_size=2 * config.text_dim,
@@ -128,15 +156,6 @@ def build_chat_encoder(config: TinyHunyuanVideo, tokenizer: PreTrainedTokenizerF
         pad_token_id=tokenizer.pad_token_id,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
-    )
-    return LlavaForConditionalGeneration(
-        LlavaConfig(
-            vision_config=vision,
-            text_config=text,
-            image_token_index=tokenizer.convert_tokens_to_ids(IMAGE),
-            image_seq_length=config.image_tokens,
-            pad_token_id=tokenizer.pad_token_id,
-        )
     )
 
 
@@ -170,26 +189,34 @@ def build_scheduler() -> FlowMatchEulerDiscreteScheduler:
 def build(seed: int, config: TinyHunyuanVideo | None = None) -> HunyuanVideo:
     """An untrained tiny HunyuanVideo whose random weights follow from ``seed``."""
     config = config or TinyHunyuanVideo()
-    template = Template.stock(config.image_tokens, image_every=1).text
-    chat, caption = chat_tokenizer(template), caption_tokenizer(template)
+    template = PlainTemplate.stock() if config.condition == "none" else Template.stock(config.image_tokens, 1)
+    chat, caption = chat_tokenizer(template.text), caption_tokenizer(template.text)
     with quiet(), torch.random.fork_rng(devices=[]):
-        from diffusers import HunyuanVideoImageToVideoPipeline
-        from transformers import CLIPImageProcessor
-
         torch.manual_seed(derive_seed(seed, "init", "vae"))
         vae = build_vae(config)
         torch.manual_seed(derive_seed(seed, "init", "denoiser"))
-        pipeline = HunyuanVideoImageToVideoPipeline(
-            text_encoder=build_chat_encoder(config, chat).eval(),
-            tokenizer=chat,
-            transformer=build_transformer(config),
-            vae=vae,
-            scheduler=build_scheduler(),
-            text_encoder_2=build_pooled_encoder(config, caption).eval(),
-            tokenizer_2=caption,
-            # The whole picture, squeezed into a square; the released processor crops its middle.
-            image_processor=CLIPImageProcessor(
-                size={"height": config.picture_px, "width": config.picture_px}, do_center_crop=False
-            ),
-        )
+        encoder = build_language_encoder if config.condition == "none" else build_chat_encoder
+        parts = {
+            "text_encoder": encoder(config, chat).eval(),
+            "tokenizer": chat,
+            "transformer": build_transformer(config),
+            "vae": vae,
+            "scheduler": build_scheduler(),
+            "text_encoder_2": build_pooled_encoder(config, caption).eval(),
+            "tokenizer_2": caption,
+        }
+        pipeline = _pipeline(config, parts)
     return HunyuanVideo(pipeline, "tiny-hunyuan-video", Native(config.num_frames, config.size_hw, config.text_length))
+
+
+def _pipeline(config: TinyHunyuanVideo, parts: dict[str, Any]) -> Any:
+    from diffusers import HunyuanVideoImageToVideoPipeline, HunyuanVideoPipeline
+    from transformers import CLIPImageProcessor
+
+    if config.condition == "none":
+        return HunyuanVideoPipeline(**parts)
+    # The whole picture, squeezed into a square; the released processor crops its middle.
+    size = {"height": config.picture_px, "width": config.picture_px}
+    return HunyuanVideoImageToVideoPipeline(
+        **parts, image_processor=CLIPImageProcessor(size=size, do_center_crop=False)
+    )

@@ -1,7 +1,8 @@
-"""Wan image-to-video behind the house's interface, on the stock pipeline and nothing else.
+"""Wan behind the house's interface, on the stock pipelines and nothing else.
 
-Three layouts of checkpoints are one class here, told apart by their configs: Wan 2.1 (image tokens in the
-cross-attention), Wan 2.2 A14B (two experts that share the noise levels) and Wan 2.2 TI2V (first frame in place).
+All layouts of checkpoints are one class here, told apart by the pipeline and its configs: text-to-video, Wan 2.1 I2V
+(image tokens in the cross-attention), Wan 2.2 A14B (two experts that share the noise levels) and Wan 2.2 TI2V (first
+frame in place).
 
 Conditions: tokens are ``ids`` and ``mask`` (``b t``), text is ``embeddings`` (``b t d``), a first frame is ``latents``
 (``b c g h w``, of all latent frames or of the first) and for Wan 2.1 ``image_tokens`` (``b i e``).
@@ -31,17 +32,19 @@ from interplay.backbones.quiet import quiet
 from interplay.backbones.skeleton import skeleton_pipeline
 from interplay.backbones.storage import save_as_half
 from interplay.backbones.wan.check import check_pipeline
-from interplay.backbones.wan.first_frame import BesideTheNoise, FirstFrame, InPlaceOfTheNoise
-from interplay.backbones.wan.image_tokens import image_tokens
+from interplay.backbones.wan.first_frame import BesideTheNoise, FirstFrame, InPlaceOfTheNoise, NotShown
+from interplay.backbones.wan.image_tokens import image_tokens, number_of_tokens
 from interplay.backbones.wan.latents import decode, encode, fit_scale
 from interplay.backbones.wan.layout import separate_layout
 from interplay.backbones.wan.sampler import FlowSampler, flow_shift
 from interplay.backbones.wan.sites import block_sites
+from interplay.backbones.widen import with_beside
+from interplay.core.files import read_json
 from interplay.grid.token_grid import TokenGrid
 from interplay.records.caption import Tokenizer
 
 if TYPE_CHECKING:
-    from diffusers import AutoencoderKLWan, WanImageToVideoPipeline, WanTransformer3DModel
+    from diffusers import AutoencoderKLWan, WanImageToVideoPipeline, WanPipeline, WanTransformer3DModel
     from transformers import UMT5EncoderModel
 
 # What the released checkpoints are run at (model cards and the stock pipeline's defaults).
@@ -51,22 +54,30 @@ _RELEASED_IN_PLACE = Native(num_frames=121, size_hw=(704, 1280), text_length=512
 _LORA_FILES = ("pytorch_lora_weights.safetensors", "pytorch_lora_weights_2.safetensors")
 
 
-def stock_pipeline_class() -> type[WanImageToVideoPipeline]:
+def stock_pipeline_class(image_to_video: bool = True) -> type[WanPipeline] | type[WanImageToVideoPipeline]:
     """The stock pipeline, imported without the remarks of packages that only Wan 2.1's image encoder would use."""
     with quiet():
-        from diffusers import WanImageToVideoPipeline
-    return WanImageToVideoPipeline
+        from diffusers import WanImageToVideoPipeline, WanPipeline
+    return WanImageToVideoPipeline if image_to_video else WanPipeline
+
+
+def _pipeline_class_of(folder: Path) -> type[WanPipeline] | type[WanImageToVideoPipeline]:
+    """What ``model_index.json`` names; Wan 2.2 TI2V makes both, is published as the other one and is I2V here."""
+    index = read_json(folder / "model_index.json")
+    return stock_pipeline_class(index["_class_name"] != "WanPipeline" or bool(index.get("expand_timesteps")))
 
 
 class Wan(Backbone):
-    """Wan 2.1 and 2.2 image-to-video; holds a stock pipeline."""
+    """Wan 2.1 and 2.2, text-to-video and image-to-video; holds a stock pipeline."""
 
     transformer: WanTransformer3DModel
     text_encoder: UMT5EncoderModel
     vae: AutoencoderKLWan
+    input_projection = "patch_embedding"
 
-    def __init__(self, pipeline: WanImageToVideoPipeline, name: str, native: Native) -> None:
-        check_pipeline(pipeline, native, name)
+    def __init__(self, pipeline: WanPipeline | WanImageToVideoPipeline, name: str, native: Native) -> None:
+        self._first_frame = _first_frame_of(pipeline)
+        check_pipeline(pipeline, self._first_frame, native, name)
         self.name = name
         self.pipeline = pipeline
         self.native = native
@@ -74,16 +85,14 @@ class Wan(Backbone):
         self.text_encoder = pipeline.text_encoder
         self.vae = pipeline.vae
         self._shift = flow_shift(pipeline.scheduler, name)
-        self._first_frame: FirstFrame = (
-            InPlaceOfTheNoise() if pipeline.config.expand_timesteps else BesideTheNoise(self._temporal_stride)
-        )
+        self.sees_first_frame = not isinstance(self._first_frame, NotShown)
         steps = int(pipeline.scheduler.config.num_train_timesteps)
         self.objective = Objective("flow", steps, self._first_frame.given_frames)
 
     @classmethod
     def load(cls, folder: str | Path, device: torch.device, dtype: torch.dtype) -> Wan:
         """Load a pipeline folder through the stock pipeline class."""
-        pipeline_class = stock_pipeline_class()
+        pipeline_class = _pipeline_class_of(Path(folder))
         with quiet():
             pipeline = pipeline_class.from_pretrained(str(folder), dtype=dtype)
         return cls._of(pipeline.to(device), Path(folder))
@@ -91,10 +100,10 @@ class Wan(Backbone):
     @classmethod
     def skeleton(cls, folder: Path, dtype: torch.dtype) -> Wan:
         """The same modules from their configs alone, on the ``meta`` device; a folder without weights will do."""
-        return cls._of(skeleton_pipeline(stock_pipeline_class(), folder, dtype), folder)
+        return cls._of(skeleton_pipeline(_pipeline_class_of(folder), folder, dtype), folder)
 
     @classmethod
-    def _of(cls, pipeline: WanImageToVideoPipeline, folder: Path) -> Wan:
+    def _of(cls, pipeline: WanPipeline | WanImageToVideoPipeline, folder: Path) -> Wan:
         released = _RELEASED_IN_PLACE if pipeline.config.expand_timesteps else _RELEASED
         wan = cls(pipeline, str(folder), read_native(folder, released))
         for transformer in wan.transformers:
@@ -129,7 +138,7 @@ class Wan(Backbone):
 
     @property
     def networks(self) -> Mapping[str, nn.Module]:
-        image_encoder = self.pipeline.image_encoder
+        image_encoder = self.pipeline.components.get("image_encoder")
         return {**super().networks, **({} if image_encoder is None else {"image encoder": image_encoder})}
 
     @property
@@ -155,7 +164,8 @@ class Wan(Backbone):
         return block_sites(self.transformer.config.num_layers, self._reads_image_tokens)
 
     def layout(self, grid: TokenGrid, text_length: int) -> Mapping[SiteKind, TokenLayout]:
-        return separate_layout(grid, text_length)
+        tokens = number_of_tokens(self.pipeline.image_encoder) if self._reads_image_tokens else 0
+        return separate_layout(grid, text_length, tokens)
 
     def tokenize(self, texts: Sequence[str]) -> Batch:
         tokens = self.pipeline.tokenizer(
@@ -180,7 +190,10 @@ class Wan(Backbone):
 
     @torch.no_grad()
     def first_frame_condition(self, image: Float[Tensor, "b 3 y x"], grid: TokenGrid) -> Batch:
-        condition = {"latents": encode(self.vae, self._first_frame.video(image, grid.frames))}
+        video = self._first_frame.video(image, grid.frames)
+        if video is None:
+            return Batch.empty(len(image), self.device)
+        condition = {"latents": encode(self.vae, video)}
         if self._reads_image_tokens:
             tokens = image_tokens(self.pipeline.image_encoder, self.pipeline.image_processor, image)
             condition["image_tokens"] = tokens.to(self.dtype)
@@ -203,8 +216,9 @@ class Wan(Backbone):
         patch_t, patch_y, patch_x = self.transformer.config.patch_size
         frames, height, width = latents.shape[2:]
         token_shape = (frames // patch_t, height // patch_y, width // patch_x)
+        model_input = with_beside(self._first_frame.model_input(latents, first_frame), first_frame)
         return self._expert(timesteps)(
-            hidden_states=self._first_frame.model_input(latents, first_frame["latents"]).to(self.dtype),
+            hidden_states=model_input.to(self.dtype),
             timestep=self._first_frame.model_timesteps(timesteps, token_shape),
             encoder_hidden_states=text["embeddings"],
             encoder_hidden_states_image=first_frame.tensors.get("image_tokens"),
@@ -213,7 +227,7 @@ class Wan(Backbone):
 
     def sampler(self, steps: int, grid: TokenGrid, first_frame: Batch) -> Sampler:
         shape = (self.latent_channels, *grid.latent_shape)
-        pinned = partial(self._first_frame.pinned, condition=first_frame["latents"])
+        pinned = partial(self._first_frame.pinned, condition=first_frame)
         return FlowSampler(self.pipeline.scheduler, steps, shape, self.device, pinned)
 
     def add_lora(self, sites: Sequence[Site], rank: int, alpha: float) -> None:
@@ -273,3 +287,11 @@ class Wan(Backbone):
                 f"timesteps {timesteps.tolist()} lie on both sides of the experts' boundary {self._boundary}"
             )
         return experts[0] if noisy.all() else experts[1]
+
+
+def _first_frame_of(pipeline: WanPipeline | WanImageToVideoPipeline) -> FirstFrame:
+    if not isinstance(pipeline, stock_pipeline_class()):
+        return NotShown()
+    if pipeline.config.expand_timesteps:
+        return InPlaceOfTheNoise()
+    return BesideTheNoise(int(pipeline.vae.config.scale_factor_temporal))

@@ -29,3 +29,8 @@ def image_tokens(
         frames = [Image.fromarray(to_frames(one[:, None])[0]) for one in image]
         pixels = processor(images=frames, return_tensors="pt").pixel_values
     return encoder(pixels.to(encoder.device, encoder.dtype), output_hidden_states=True).hidden_states[-2]
+
+
+def number_of_tokens(encoder: CLIPVisionModel) -> int:
+    """How many tokens a picture has: one per patch, and the class token."""
+    return (encoder.config.image_size // encoder.config.patch_size) ** 2 + 1

@@ -1,0 +1,487 @@
+"""What observing attention costs, in time and memory, against the plain forward and against materialised attention.
+
+Run: python benchmarks/observation.py --out benchmarks/observation.md
+
+*Scores*: mean pre-softmax scores of three words (two nouns and a verb) over the video, and of the first-frame regions
+of their masks. *Mass*: the attention alignment score of the same three terms as ``interplay analyze`` reads it, v2t and
+v2v, for every head. *Materialised*: softmax(q k^T) written out in place of the fused kernel, averaged over heads and
+then read, as the official analysis does. All are read at every site. The two instances cover about a tenth of each
+frame. *Memory* is by how much allocations grow at their peak beyond weights and inputs, the results included. With
+gradients, the plain loss is the mean square of the output, and each observation adds its own mean square.
+
+The ways take turns and the best of the repeats counts. On a CPU, time is that of the process (other work on the machine
+does not count), one thread, float32. On a GPU it is wall time in bfloat16.
+
+Goals: scores at most 1.02 times the plain forward in time and memory, mass at most 1.25 times, generation with the full
+analysis of every layer and step at most 1.2 times.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import torch
+from diffusers.models.transformers.cogvideox_transformer_3d import CogVideoXBlock
+from diffusers.models.transformers.transformer_wan import WanTransformerBlock
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.profiler import ProfilerActivity, profile
+
+from interplay.attention import Mass, OfElements, Region, Request, Scores, observe
+from interplay.backbones.base import Backbone, Site, SiteKind, TokenLayout
+from interplay.backbones.batch import Batch
+from interplay.backbones.registry import build_tiny, tiny_names
+from interplay.core.files import atomic_write_text
+from interplay.core.progress import Progress
+from interplay.diffusion.sampling import Conditions, clip_generators, sample
+
+Grid = tuple[int, int, int]
+WORDS = ((1, 2), (5,), (8, 9))  # text tokens of two nouns and a verb
+BOXES = ((0.2, 0.7, 0.1, 0.3), (0.4, 0.6, 0.5, 0.9))  # top, bottom, left, right: 10 % and 8 % of a frame
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Something that attends: ``forward`` runs it once; ``backbone`` is what ``observe`` is given."""
+
+    name: str
+    backbone: Any
+    layout: Mapping[SiteKind, TokenLayout]
+    grid: Grid
+    text_length: int
+    clips: int
+    forward: Callable[[], Tensor]
+    device: torch.device
+    matrix_bytes: int = 0  # of one attention written out, all heads
+
+
+# A third matrix of this size would not fit beside the others on a small machine without a GPU.
+LARGEST_MATRIX_BYTES = 2**30
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds and bytes, or why there are none."""
+
+    seconds: float = 0.0
+    bytes: int = 0
+    failed: str = ""
+
+
+# --- what is observed ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Three words, their masks and their first-frame regions, of every clip of a subject."""
+
+    words: list[Region]
+    masks: list[Region]
+    firsts: list[Region]
+
+    @classmethod
+    def of(cls, subject: Subject) -> Terms:
+        """The boxes as masks, their union as the verb's."""
+        frames, height, width = subject.grid
+        boxes = [torch.zeros(subject.clips, frames, height, width, device=subject.device) for _ in BOXES]
+        for mask, (top, bottom, left, right) in zip(boxes, BOXES, strict=True):
+            rows = slice(int(top * height), max(int(bottom * height), int(top * height) + 1))
+            columns = slice(int(left * width), max(int(right * width), int(left * width) + 1))
+            mask[:, :, rows, columns] = 1.0
+        masks = [*boxes, torch.maximum(*boxes)]
+        words = [Region.text([tokens] * subject.clips, subject.text_length, subject.device) for tokens in WORDS]
+        return cls(words, [Region.video(m) for m in masks], [Region.first_frame(m) for m in masks])
+
+
+def score_requests(subject: Subject) -> list[Request]:
+    terms = Terms.of(subject)
+    words = [Scores(f"v2t {i}", _sites(subject, "text"), keys=word) for i, word in enumerate(terms.words)]
+    return [
+        *words,
+        *(Scores(f"v2v {i}", _sites(subject, "video"), queries=first) for i, first in enumerate(terms.firsts)),
+    ]
+
+
+def mass_requests(subject: Subject) -> list[Request]:
+    terms = Terms.of(subject)
+    words = [word.normalised() for word in terms.words]
+    # The third mask is the union of the others, so its rows are all that are needed.
+    return [
+        Mass("v2t", _sites(subject, "text"), terms.masks[-1], words, "none"),
+        Mass("v2v", _sites(subject, "video"), terms.firsts[-1], terms.masks, "none"),
+    ]
+
+
+def _sites(subject: Subject, stream: str) -> tuple[str, ...]:
+    return tuple(
+        site.address
+        for site in subject.backbone.sites()
+        if stream in subject.layout[site.kind].keys and "video" in subject.layout[site.kind].queries
+    )
+
+
+@contextmanager
+def materialised(subject: Subject) -> Iterator[list[Tensor]]:
+    """Attention spelled out, averaged over heads, and read with matrices; the statistics gather in the list."""
+    terms, found = Terms.of(subject), []
+    text, rows = (torch.stack([r.weights for r in regions], dim=-1) for regions in (terms.words, terms.masks))
+    firsts = torch.stack([first.normalised().weights for first in terms.firsts], dim=-1)
+
+    def attend(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, **options: Any) -> Tensor:
+        scores = query @ key.transpose(-1, -2) * (options.get("scale") or query.shape[-1] ** -0.5)
+        if attn_mask is not None:
+            masked = attn_mask.dtype == torch.bool
+            scores = scores.masked_fill(~attn_mask, float("-inf")) if masked else scores + attn_mask
+        weights = scores.softmax(dim=-1)
+        for layout in subject.layout.values():
+            sizes = (max(part.stop for part in side.values()) for side in (layout.queries, layout.keys))
+            if tuple(sizes) == tuple(weights.shape[2:]):
+                of_video = weights.mean(dim=1)[:, layout.queries["video"]].float()
+                if "text" in layout.keys:
+                    found.append(torch.einsum("bqk,bqr,bkr->br", of_video[..., layout.keys["text"]], rows, text))
+                if "video" in layout.keys:
+                    found.append(torch.einsum("bqk,bqr,bkr->br", of_video[..., layout.keys["video"]], firsts, rows))
+        return weights @ value
+
+    with mock.patch.object(functional, "scaled_dot_product_attention", attend):
+        yield found
+
+
+# --- how it is run ------------------------------------------------------------------------------------------------
+
+Way = Callable[[Subject], list[Tensor]]
+
+
+def plain(subject: Subject) -> list[Tensor]:
+    return [subject.forward()]
+
+
+def observed(requests: Callable[[Subject], list[Request]]) -> Way:
+    made: dict[int, list[Request]] = {}
+
+    def run(subject: Subject) -> list[Tensor]:
+        asked = made.setdefault(id(subject), requests(subject))
+        with observe(subject.backbone, asked, subject.layout) as seen:
+            output = subject.forward()
+        return [output, *(value for request in asked for value in seen[request.name].values())]
+
+    return run
+
+
+def spelled_out(subject: Subject) -> list[Tensor]:
+    with materialised(subject) as found:
+        output = subject.forward()
+    return [output, *found]
+
+
+WAYS: Mapping[str, Way] = {
+    "plain": plain,
+    "scores": observed(score_requests),
+    "mass": observed(mass_requests),
+    "materialised": spelled_out,
+}
+
+
+def costs(subject: Subject, repeats: int, *, gradients: bool) -> dict[str, Cost]:
+    """Best time and peak memory of each way."""
+    found = {name: Cost(float("inf")) for name in WAYS}
+    if subject.device.type == "cpu" and subject.matrix_bytes > LARGEST_MATRIX_BYTES:
+        found["materialised"] = Cost(failed=f"not run: each matrix takes {subject.matrix_bytes / 2**30:.1f} GiB")
+    for repeat in range(repeats + 1):
+        for name, way in WAYS.items():
+            if found[name].failed:
+                continue
+            try:
+                # The first round warms up and measures memory, the others time.
+                cost = _once(subject, way, gradients=gradients, memory=repeat == 0)
+            except torch.OutOfMemoryError:
+                found[name] = Cost(failed="out of memory")
+                continue
+            seconds = found[name].seconds if repeat == 0 else min(found[name].seconds, cost.seconds)
+            found[name] = Cost(seconds, max(found[name].bytes, cost.bytes))
+    return found
+
+
+def _once(subject: Subject, way: Way, *, gradients: bool, memory: bool) -> Cost:
+    def compute() -> list[Tensor]:
+        with torch.set_grad_enabled(gradients):
+            values = way(subject)
+        if gradients:
+            sum(value.float().square().mean() for value in values).backward()  # type: ignore[union-attr]
+        return values
+
+    for module in subject.backbone.transformers:
+        # Gradients of weights are there before, as in the steps of a training that has begun.
+        for parameter in module.parameters() if gradients else ():
+            parameter.grad = torch.zeros_like(parameter)
+    if subject.device.type == "cuda":
+        return _on_cuda(compute, subject.device)
+    if memory:
+        return Cost(0.0, _cpu_peak(compute))
+    started = time.process_time()
+    compute()
+    return Cost(time.process_time() - started)
+
+
+def _on_cuda(compute: Callable[[], Any], device: torch.device) -> Cost:
+    torch.cuda.empty_cache()
+    torch.cuda.synchronize(device)
+    torch.cuda.reset_peak_memory_stats(device)
+    before, started = torch.cuda.memory_allocated(device), time.perf_counter()
+    compute()
+    torch.cuda.synchronize(device)
+    return Cost(time.perf_counter() - started, torch.cuda.max_memory_allocated(device) - before)
+
+
+def _cpu_peak(compute: Callable[[], Any]) -> int:
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        compute()
+    assert profiler.profiler is not None
+    assert profiler.profiler.kineto_results is not None
+    events = [event for event in profiler.profiler.kineto_results.events() if event.name() == "[memory]"]
+    return max(accumulate(event.nbytes() for event in sorted(events, key=lambda event: event.start_ns())))
+
+
+# --- who is observed ----------------------------------------------------------------------------------------------
+
+
+class OneBlock(nn.Module):
+    """A network of a single block, with what ``observe`` asks of a backbone."""
+
+    def __init__(self, block: nn.Module, sites: tuple[Site, ...]) -> None:
+        super().__init__()
+        self.block, self._sites = block, sites
+
+    @property
+    def transformers(self) -> tuple[nn.Module, ...]:
+        """Itself."""
+        return (self,)
+
+    def sites(self) -> tuple[Site, ...]:
+        """The block's."""
+        return self._sites
+
+
+def cogvideox_block(grid: Grid, heads: int, device: torch.device, dtype: torch.dtype) -> Subject:
+    """One block of CogVideoX-5B: heads of 64, 226 text tokens before the video."""
+    width, text, video = heads * 64, 226, grid[0] * grid[1] * grid[2]
+    with torch.device(device):
+        block = CogVideoXBlock(width, heads, 64, time_embed_dim=512, attention_bias=True).to(dtype)
+        hidden, prompt = torch.randn(1, video, width, dtype=dtype), torch.randn(1, text, width, dtype=dtype)
+        step, rotary = torch.randn(1, 512, dtype=dtype), _rotary(video, 64)
+    streams = {"text": slice(0, text), "video": slice(text, text + video)}
+    site = Site("blocks.0.joint", 0, "joint", "block.attn1")
+    return Subject(
+        name=f"CogVideoX-5B, {text + video:,} tokens, {heads} heads x 64",
+        backbone=OneBlock(block, (site,)),
+        layout={"joint": TokenLayout(streams, streams)},  # type: ignore[arg-type]
+        grid=grid,
+        text_length=text,
+        clips=1,
+        forward=lambda: block(hidden, prompt, step, rotary)[0],
+        device=device,
+        matrix_bytes=heads * (text + video) ** 2 * hidden.element_size(),
+    )
+
+
+def wan_block(grid: Grid, heads: int, device: torch.device, dtype: torch.dtype) -> Subject:
+    """One block of Wan-14B: self-attention and cross-attention to 512 text tokens, heads of 128."""
+    width, text, video = heads * 128, 512, grid[0] * grid[1] * grid[2]
+    with torch.device(device):
+        block = WanTransformerBlock(width, width * 27 // 10, heads, cross_attn_norm=True).to(dtype)
+        hidden, prompt = torch.randn(1, video, width, dtype=dtype), torch.randn(1, text, width, dtype=dtype)
+        cos, sin = _rotary(video, 128)
+        rotary, step = (cos[None, :, None], sin[None, :, None]), torch.randn(1, 6, width)
+    streams = {"video": slice(0, video)}
+    return Subject(
+        name=f"Wan-14B, {video:,} tokens, {heads} heads x 128",
+        backbone=OneBlock(
+            block,
+            (Site("blocks.0.self", 0, "self", "block.attn1"), Site("blocks.0.cross", 0, "cross", "block.attn2")),
+        ),
+        layout={
+            "self": TokenLayout(streams, streams),  # type: ignore[arg-type]
+            "cross": TokenLayout(streams, {"text": slice(0, text)}),  # type: ignore[arg-type]
+        },
+        grid=grid,
+        text_length=text,
+        clips=1,
+        forward=lambda: block(hidden, prompt, step, rotary),
+        device=device,
+        matrix_bytes=heads * video**2 * hidden.element_size(),
+    )
+
+
+def _rotary(tokens: int, width: int) -> tuple[Tensor, Tensor]:
+    """Some rotation of each token; what it costs does not depend on the angles."""
+    angles = torch.rand(tokens, width // 2).repeat_interleave(2, dim=1)
+    return angles.cos(), angles.sin()
+
+
+def blocks(device: torch.device) -> list[Subject]:
+    """Both blocks at their real shapes on a GPU; on a CPU small ones, and one with the real tokens and one head."""
+    if device.type == "cuda":
+        return [
+            cogvideox_block((13, 30, 45), 48, device, torch.bfloat16),
+            wan_block((21, 30, 52), 40, device, torch.bfloat16),
+        ]
+    return [
+        cogvideox_block((13, 10, 14), 5, device, torch.float32),
+        wan_block((21, 8, 12), 3, device, torch.float32),
+        cogvideox_block((13, 30, 45), 1, device, torch.float32),
+    ]
+
+
+@dataclass(frozen=True)
+class Generation:
+    """A tiny backbone with random weights and what two clips are generated from."""
+
+    backbone: Backbone
+    conditions: Conditions
+    steps: int
+
+    @classmethod
+    def of(cls, name: str, steps: int) -> Generation:
+        """Build it, and encode a prompt and a picture of noise."""
+        backbone = build_tiny(name, 0)
+        grid = backbone.grid(backbone.native_frames, backbone.native_size_hw)
+        image = torch.rand(2, 3, *backbone.native_size_hw, generator=torch.Generator().manual_seed(0)) * 2 - 1
+        first_frame = backbone.first_frame_condition(image, grid)
+        texts = (backbone.encode_text([prompt] * 2, first_frame) for prompt in ("a man in red pushes a ball", ""))
+        return cls(backbone, Conditions(grid, *texts, first_frame), steps)
+
+    def one_forward(self) -> Subject:
+        """A single forward of the two clips, without guidance."""
+        grid, conditions = self.conditions.grid, self.conditions
+        latents = torch.randn(2, self.backbone.latent_channels, *grid.latent_shape)
+        return Subject(
+            name=self.backbone.name,
+            backbone=self.backbone,
+            layout=self.backbone.layout(grid, self.backbone.text_length),
+            grid=grid.token_shape,
+            text_length=self.backbone.text_length,
+            clips=2,
+            forward=lambda: self.backbone.denoise(
+                latents, torch.tensor([500, 500]), conditions.text, conditions.first_frame
+            ),
+            device=latents.device,
+        )
+
+    def run(self, requests: Sequence[Request]) -> None:
+        """Generate once, observed where there are requests."""
+        subject = self.one_forward()
+
+        def denoise(step: int, latents: Tensor, timesteps: Tensor, text: Batch, first_frame: Batch) -> Tensor:
+            with observe(self.backbone, requests, subject.layout):
+                return self.backbone.denoise(latents, timesteps, text, first_frame)
+
+        sample(
+            self.backbone,
+            self.conditions,
+            clip_generators([1, 2]),
+            steps=self.steps,
+            guidance_scale=3.0,
+            denoise=denoise if requests else None,
+        )
+
+    def costs(self, repeats: int) -> tuple[float, float]:
+        """Best seconds of generating, plain and with every layer and step analysed in the half with text."""
+        analysis = [OfElements.last(request, 2) for request in mass_requests(self.one_forward())]
+        best = [float("inf")] * 2
+        for _ in range(repeats):
+            for index, requests in enumerate(((), analysis)):
+                started = time.process_time()
+                self.run(requests)
+                best[index] = min(best[index], time.process_time() - started)
+        return best[0], best[1]
+
+
+# --- the page -----------------------------------------------------------------------------------------------------
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=5, help="timed runs of each way")
+    parser.add_argument("--steps", type=int, default=4, help="steps of a generation")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="cpu or cuda")
+    parser.add_argument("--out", type=Path, default=None, help="write the tables to this file too")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    page = measure(torch.device(arguments.device), arguments.repeats, arguments.steps)
+    command = " ".join(["python", "benchmarks/observation.py", *sys.argv[1:]])
+    page = f"{page}\n`{command}` ({_machine(torch.device(arguments.device))}).\n"
+    print(page)
+    if arguments.out is not None:
+        atomic_write_text(arguments.out, page)
+
+
+def measure(device: torch.device, repeats: int, steps: int) -> str:
+    names = tiny_names()
+    forward: list[str] = []
+    generation: list[str] = []
+    with Progress("tiny backbones", len(names)) as progress:
+        for name in names:
+            model = Generation.of(name, steps)
+            forward += _rows(name, costs(model.one_forward(), repeats, gradients=False))
+            alone, analysed = model.costs(repeats)
+            generation.append(f"| {name} | {alone:.2f} s | {analysed:.2f} s | {analysed / alone:.3f} |")
+            progress.advance()
+    of_blocks = []
+    subjects = blocks(device)
+    with Progress("blocks", 2 * len(subjects)) as progress:
+        for subject in subjects:
+            for gradients in (False, True):
+                title = f"{subject.name}, {'forward and backward' if gradients else 'forward'}"
+                of_blocks += _rows(title, costs(subject, repeats, gradients=gradients))
+                progress.advance()
+    return _page(forward, generation, of_blocks, device)
+
+
+def _rows(title: str, found: Mapping[str, Cost]) -> list[str]:
+    base = found["plain"]
+    rows = []
+    for name, cost in found.items():
+        if cost.failed or base.failed:
+            rows.append(f"| {title} | {name} | {cost.failed or '-'} | | | |")
+            continue
+        ratios = f"{cost.seconds / base.seconds:.3f} | {cost.bytes / 2**20:.1f} MiB | {cost.bytes / base.bytes:.3f}"
+        rows.append(f"| {title} | {name} | {1e3 * cost.seconds:.1f} ms | {ratios} |")
+        title = ""
+    return rows
+
+
+def _page(forward: list[str], generation: list[str], of_blocks: list[str], device: torch.device) -> str:
+    head = ["| what | way | time | of plain | peak memory | of plain |", "|---|---|---|---|---|---|"]
+    scale = (
+        "At the models' real shapes."
+        if device.type == "cuda"
+        else "**At reduced size, for want of a GPU**: about a ninth (CogVideoX) and a sixteenth (Wan) of the real "
+        "tokens (17,776 and 32,760) and of the real width (48 heads x 64 and 40 heads x 128), so that attention has "
+        "its real share of a block's work; and a block with all of CogVideoX's tokens and a single head."
+    )
+    tiny = "## Tiny backbones on a CPU\n\nA forward of two clips, every site observed.\n"
+    guided = "Two clips generated with guidance (a batch of four); the alignment score of every layer, head and step.\n"
+    parts = ["# The cost of observation\n", (__doc__ or "").split("\n\n", 2)[2].strip() + "\n", tiny, *head, *forward]
+    parts += ["", guided, "| backbone | plain | analysed | of plain |", "|---|---|---|---|", *generation]
+    return "\n".join([*parts, "", "## One block, random weights\n", scale + "\n", *head, *of_blocks, ""])
+
+
+def _machine(device: torch.device) -> str:
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"one core of {os.cpu_count()}"
+    return f"{name}, {platform.machine()}, {platform.system()}, torch {torch.__version__}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+"""Sharing out the scoring among processes, and taking over scores that are there already.
+
+``--shard 2/4`` scores every fourth batch, from the second on (neighbours go to different processes), into an artifact
+of its own beside the analysis (``ANALYSIS.shard-2-of-4``). The analysis itself takes over what the shards have scored,
+and scores the rest. In the same way it takes over the scores of an earlier analysis, so that another rule, another
+measure or other labels cost no forward. Batches are the same in every way of doing it, and so are the numbers.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from interplay.analyze.config import AnalyzeConfig
+from interplay.analyze.scoring import SCHEMA
+from interplay.analyze.table import part_path, write_part
+from interplay.core.artifacts import Artifact, External, open_artifact
+from interplay.core.errors import InputError
+from interplay.core.manifest import MANIFEST
+
+KIND, PARTS = "analysis-shard", "parts"
+_NOTATION = re.compile(r"([1-9][0-9]*)/([1-9][0-9]*)")
+
+Inputs = Mapping[str, Artifact | External]
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Part ``number`` (from 1) of ``count``: every ``count``-th batch."""
+
+    number: int
+    count: int
+
+    @classmethod
+    def parse(cls, text: str) -> Shard:
+        """The shard that ``2/4`` means; ``env`` takes RANK and WORLD_SIZE as launchers of processes set them."""
+        if text == "env":
+            rank, size = os.environ.get("RANK", ""), os.environ.get("WORLD_SIZE", "")
+            if not (rank.isdigit() and size.isdigit()):
+                cure = "start it with `accelerate launch` or `torchrun`, or write --shard 2/4"
+                raise InputError("RANK and WORLD_SIZE are not set", where="--shard env", cure=cure)
+            text = f"{int(rank) + 1}/{size}"
+        match = _NOTATION.fullmatch(text.strip())
+        shard = cls(int(match[1]), int(match[2])) if match else None
+        if shard is None or shard.number > shard.count:
+            raise InputError("is no shard", where=f"--shard {text}", cure="write which of how many, such as 2/4")
+        return shard
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.count}"
+
+    def out(self, analysis: Path) -> Path:
+        """Where this shard of an analysis is written."""
+        return analysis.with_name(f"{analysis.name}.shard-{self.number}-of-{self.count}")
+
+
+def finished_shards(analysis: Path) -> list[Artifact]:
+    """The finished shards that lie beside an analysis."""
+    analysis = Path(os.path.abspath(analysis))
+    if not analysis.parent.is_dir():
+        return []
+    found = sorted(
+        path
+        for path in analysis.parent.iterdir()
+        if re.fullmatch(re.escape(analysis.name) + r"\.shard-\d+-of-\d+", path.name) and (path / MANIFEST).is_file()
+    )
+    return [open_artifact(path, KIND) for path in found]
+
+
+def moves_scores(name: str, config: AnalyzeConfig) -> bool:
+    """Whether scores depend on the input of this name: labels move none, nor does an evaluation of data."""
+    return name in ("clips", "backbone", "generation") or (name == "evaluation" and config.mode == "replay")
+
+
+def scored_with(config: AnalyzeConfig, inputs: Inputs) -> dict[str, object]:
+    """What scores depend on: settings, and the inputs by identity."""
+    return {
+        "scoring": config.scoring(),
+        "inputs": {name: part.identity for name, part in inputs.items() if moves_scores(name, config)},
+    }
+
+
+def take_over(source: Artifact, wanted: Mapping[str, object], parts: Path) -> int:
+    """Copy the scores of every clip in a shard or an earlier analysis to ``parts``; how many were not there yet.
+
+    :class:`InputError` when they were made with other settings or inputs than ``wanted``.
+    """
+    if source.kind not in (KIND, "analysis"):
+        cure = "name analyses, or shards of one"
+        raise InputError(f'is an artifact of the kind "{source.kind}"', where=source.path, cure=cure)
+    found = _told_by(source)
+    for name in ("scoring", "inputs"):
+        if found[name] != wanted[name]:
+            difference = _first_difference(found[name], wanted[name])
+            problem = f"was scored with another {difference}"
+            raise InputError(problem, where=source.path, cure="analyse with the same settings and inputs, or move it")
+    return _take_parts(source, parts) if source.kind == KIND else _take_table(source, parts)
+
+
+def _told_by(source: Artifact) -> Mapping[str, Mapping[str, object]]:
+    told = source.config if source.kind == "analysis" else source.config["analysis"]
+    config, inputs = AnalyzeConfig.model_validate(told), source.manifest["inputs"]
+    moving = {name: entry["identity"] for name, entry in inputs.items() if moves_scores(name, config)}
+    return {"scoring": config.scoring(), "inputs": moving}
+
+
+def _first_difference(found: object, wanted: object) -> str:
+    assert isinstance(found, Mapping)
+    assert isinstance(wanted, Mapping)
+    return next(str(name) for name in sorted({*found, *wanted}) if found.get(name) != wanted.get(name))
+
+
+def _take_parts(source: Artifact, parts: Path) -> int:
+    parts.mkdir(parents=True, exist_ok=True)
+    missing = [path for path in (source.path / PARTS).glob("*.parquet") if not (parts / path.name).is_file()]
+    for path in missing:
+        temporary = parts / f".{path.name}.{os.getpid()}.tmp"
+        shutil.copyfile(path, temporary)
+        os.replace(temporary, parts / path.name)
+    return len(missing)
+
+
+def _take_table(source: Artifact, parts: Path) -> int:
+    path = source.path / "scores.parquet"
+    clip_ids = pq.read_table(path, columns=["clip_id"])["clip_id"].unique().to_pylist()
+    missing = [clip_id for clip_id in clip_ids if not part_path(parts, clip_id).is_file()]
+    for clip_id in missing:
+        write_part(parts, clip_id, pq.read_table(path, filters=[("clip_id", "=", clip_id)]).cast(SCHEMA))
+    return len(missing)

@@ -1,0 +1,258 @@
+"""HunyuanVideo-1.5 behind the house's interface, on the stock pipelines and nothing else.
+
+Tokens and text conditions: see :mod:`interplay.backbones.hunyuan_video_15.prompts`. The condition of the first frame is
+its ``latents b c 1 h w`` and its ``image_tokens b i e``; text-to-video has none.
+
+Shape legend: see :mod:`interplay.backbones.base`; ``i`` image tokens, ``e`` their width.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from jaxtyping import Float, Int
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from interplay.backbones.base import Backbone, Objective, Sampler, Site, SiteKind, TokenLayout
+from interplay.backbones.batch import Batch
+from interplay.backbones.euler import EulerSampler
+from interplay.backbones.flow import draw_shifted_timesteps, flow_noised, flow_target
+from interplay.backbones.hunyuan_video_15.first_frame import image_tokens, model_input, number_of_tokens
+from interplay.backbones.hunyuan_video_15.layout import joint_layout
+from interplay.backbones.hunyuan_video_15.prompts import PROMPT_TOKENS, PromptEncoder, glyph_tokens
+from interplay.backbones.hunyuan_video_15.rehearsal import EveryTokenCounts
+from interplay.backbones.hunyuan_video_15.sampler import even_levels
+from interplay.backbones.hunyuan_video_15.sites import joint_sites
+from interplay.backbones.lora import adapter_layers, adapter_settings, add_adapters
+from interplay.backbones.native import Native, read_native, write_native
+from interplay.backbones.quiet import quiet
+from interplay.backbones.skeleton import skeleton_pipeline, stock_pipeline
+from interplay.backbones.storage import save_as_half
+from interplay.backbones.widen import with_beside
+from interplay.core.errors import InputError
+from interplay.grid.token_grid import TokenGrid
+from interplay.records.caption import Caption, Tokenizer, TokenSpans
+
+if TYPE_CHECKING:
+    from diffusers import (
+        AutoencoderKLHunyuanVideo15,
+        HunyuanVideo15ImageToVideoPipeline,
+        HunyuanVideo15Pipeline,
+        HunyuanVideo15Transformer3DModel,
+    )
+    from transformers import Qwen2_5_VLTextModel
+
+# The default of the stock pipelines' calls; heights and widths follow from the model's target size, see `_native_of`.
+_RELEASED_FRAMES = 121
+_RELEASED_ASPECT = (9, 16)
+_LORA_PREFIX = "transformer"
+
+
+class HunyuanVideo15(Backbone):
+    """HunyuanVideo-1.5, text-to-video and image-to-video; holds a stock pipeline."""
+
+    transformer: HunyuanVideo15Transformer3DModel
+    text_encoder: Qwen2_5_VLTextModel
+    vae: AutoencoderKLHunyuanVideo15
+    input_projection = "x_embedder.proj"
+
+    def __init__(
+        self, pipeline: HunyuanVideo15Pipeline | HunyuanVideo15ImageToVideoPipeline, name: str, native: Native
+    ) -> None:
+        _check(pipeline, name)
+        self.name, self.pipeline, self.native = name, pipeline, native
+        self.transformer, self.text_encoder, self.vae = pipeline.transformer, pipeline.text_encoder, pipeline.vae
+        # The stock autoencoder's attention mask fits one clip (diffusers 0.42), so clips go through it one by one.
+        self.vae.use_slicing = True
+        self.sees_first_frame = pipeline.components.get("image_encoder") is not None
+        self._prompts = PromptEncoder(pipeline, native.text_length)
+        self.objective = Objective("flow", int(pipeline.scheduler.config.num_train_timesteps))
+
+    @classmethod
+    def load(cls, folder: str | Path, device: torch.device, dtype: torch.dtype) -> HunyuanVideo15:
+        """Load a pipeline folder through the stock pipeline class that it names."""
+        with quiet():
+            pipeline = stock_pipeline(Path(folder)).from_pretrained(str(folder), dtype=dtype)
+        pipeline.transformer.eval()
+        return cls(pipeline.to(device), str(folder), read_native(Path(folder), _native_of(pipeline)))
+
+    @classmethod
+    def skeleton(cls, folder: Path, dtype: torch.dtype) -> HunyuanVideo15:
+        """The same modules from their configs alone, on the ``meta`` device; a folder without weights will do."""
+        pipeline = skeleton_pipeline(stock_pipeline(folder), folder, dtype)
+        return cls(pipeline, str(folder), read_native(folder, _native_of(pipeline)))
+
+    @property
+    def text_encoders(self) -> tuple[nn.Module, ...]:
+        return self.text_encoder, self.pipeline.text_encoder_2
+
+    @property
+    def networks(self) -> Mapping[str, nn.Module]:
+        image_encoder = self.pipeline.components.get("image_encoder")
+        return {**super().networks, **({} if image_encoder is None else {"image encoder": image_encoder})}
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        return self.pipeline.tokenizer
+
+    def token_spans(self, caption: Caption) -> TokenSpans:
+        return self._prompts.spans(caption)
+
+    @property
+    def text_length(self) -> int:
+        return self.native.text_length
+
+    @property
+    def latent_channels(self) -> int:
+        return int(self.vae.config.latent_channels)
+
+    @property
+    def native_frames(self) -> int:
+        return self.native.num_frames
+
+    @property
+    def native_size_hw(self) -> tuple[int, int]:
+        return self.native.size_hw
+
+    @property
+    def pipeline_class(self) -> str:
+        return type(self.pipeline).__name__
+
+    def grid(self, num_frames: int, size_hw: tuple[int, int]) -> TokenGrid:
+        config = self.transformer.config
+        return TokenGrid(
+            frames=num_frames,
+            height=size_hw[0],
+            width=size_hw[1],
+            temporal_stride=int(self.vae.config.temporal_compression_ratio),
+            spatial_stride=int(self.vae.config.spatial_compression_ratio),
+            patch=(config.patch_size_t, config.patch_size, config.patch_size),
+        )
+
+    def sites(self) -> tuple[Site, ...]:
+        return joint_sites(self.transformer.config.num_layers)
+
+    def layout(self, grid: TokenGrid, text_length: int) -> Mapping[SiteKind, TokenLayout]:
+        shown = number_of_tokens(self.pipeline.image_encoder) if self.sees_first_frame else 0
+        return joint_layout(grid, shown, text_length)
+
+    def tokenize(self, texts: Sequence[str]) -> Batch:
+        return self._prompts.tokenize(texts).to(self.device)
+
+    def embed_tokens(self, tokens: Batch, first_frame: Batch) -> Batch:
+        text = self._prompts.embed(tokens)
+        return Batch({name: t.to(self.dtype) if t.is_floating_point() else t for name, t in text.tensors.items()})
+
+    def told_guidance(self, text: Batch, scale: float) -> Batch | None:
+        # A model that was distilled from guidance is published with a guider that does nothing.
+        return text if self.pipeline.guider.guidance_scale == 1.0 else None
+
+    @torch.no_grad()
+    def encode_video(self, video: Float[Tensor, "b 3 p y x"]) -> Float[Tensor, "b c f h w"]:
+        latents = self.vae.encode(video.to(self.device, self.vae.dtype)).latent_dist.mode()
+        return (latents * self.vae.config.scaling_factor).to(self.dtype)
+
+    @torch.no_grad()
+    def decode_video(self, latents: Float[Tensor, "b c f h w"]) -> Float[Tensor, "b 3 p y x"]:
+        scaled = latents.to(self.vae.dtype) / self.vae.config.scaling_factor
+        return self.vae.decode(scaled).sample.float().clamp(-1.0, 1.0)
+
+    @torch.no_grad()
+    def first_frame_condition(self, image: Float[Tensor, "b 3 y x"], grid: TokenGrid) -> Batch:
+        if not self.sees_first_frame:
+            return Batch.empty(len(image), self.device)
+        tokens = image_tokens(self.pipeline.image_encoder, self.pipeline.feature_extractor, image)
+        return Batch({"latents": self.encode_video(image.unsqueeze(2)), "image_tokens": tokens.to(self.dtype)})
+
+    def fit_latent_scale(self, latents: Float[Tensor, "n c f h w"]) -> None:
+        factor = self.vae.config.scaling_factor / float(latents.float().std())
+        self.vae.register_to_config(scaling_factor=factor)
+
+    def save(self, folder: Path) -> None:
+        save_as_half(self.pipeline, folder)
+        write_native(folder, self.native)
+
+    def denoise(
+        self, latents: Float[Tensor, "b c f h w"], timesteps: Tensor, text: Batch, first_frame: Batch
+    ) -> Float[Tensor, "b c f h w"]:
+        shown = with_beside(model_input(latents, first_frame), first_frame).to(self.dtype)
+        none_seen = shown.new_zeros(len(shown), 0, self.transformer.config.image_embed_dim)
+        with EveryTokenCounts() if latents.is_meta else nullcontext():
+            return self.transformer(
+                hidden_states=shown,
+                timestep=timesteps.to(self.dtype),
+                encoder_hidden_states=text["embeddings"],
+                encoder_attention_mask=text["mask"],
+                encoder_hidden_states_2=text["glyphs"],
+                encoder_attention_mask_2=text["glyphs_mask"],
+                image_embeds=first_frame.tensors.get("image_tokens", none_seen),
+                return_dict=False,
+            )[0]
+
+    def sampler(self, steps: int, grid: TokenGrid, first_frame: Batch) -> Sampler:
+        return EulerSampler(
+            self.pipeline.scheduler,
+            levels=even_levels(steps),
+            shape=(self.latent_channels, *grid.latent_shape),
+            device=self.device,
+        )
+
+    def add_lora(self, sites: Sequence[Site], rank: int, alpha: float) -> None:
+        add_adapters(self.transformer, sites, rank, alpha)
+
+    def save_lora(self, folder: Path) -> None:
+        # The stock pipelines cannot save adapters (diffusers 0.42); this is what those of other families write.
+        from diffusers.loaders.lora_base import LORA_ADAPTER_METADATA_KEY, LORA_WEIGHT_NAME_SAFE
+
+        folder.mkdir(parents=True, exist_ok=True)
+        layers = {f"{_LORA_PREFIX}.{name}": one.contiguous() for name, one in adapter_layers(self.transformer).items()}
+        settings = {f"{_LORA_PREFIX}.{name}": value for name, value in adapter_settings(self.transformer).items()}
+        metadata = {"format": "pt", LORA_ADAPTER_METADATA_KEY: json.dumps(settings, indent=2, sort_keys=True)}
+        save_file(layers, folder / LORA_WEIGHT_NAME_SAFE, metadata=metadata)
+
+    def load_lora(self, folder: Path) -> None:
+        # Nor load them; their transformer can.
+        from diffusers.loaders.lora_base import LORA_WEIGHT_NAME_SAFE
+
+        self.transformer.load_lora_adapter(
+            str(folder), prefix=_LORA_PREFIX, weight_name=LORA_WEIGHT_NAME_SAFE, use_safetensors=True
+        )
+
+    def draw_timesteps(self, count: int, generator: torch.Generator) -> Int[Tensor, " b"]:
+        config = self.pipeline.scheduler.config
+        steps = config.num_train_timesteps
+        return draw_shifted_timesteps(count, config.shift, steps, range(steps), generator)
+
+    def add_noise(
+        self, latents: Float[Tensor, "b c f h w"], noise: Float[Tensor, "b c f h w"], timesteps: Tensor
+    ) -> Float[Tensor, "b c f h w"]:
+        return flow_noised(latents, noise, timesteps / self.objective.num_train_timesteps)
+
+    def target(
+        self, latents: Float[Tensor, "b c f h w"], noise: Float[Tensor, "b c f h w"], timesteps: Tensor
+    ) -> Float[Tensor, "b c f h w"]:
+        return flow_target(latents, noise)
+
+
+def _native_of(pipeline: HunyuanVideo15Pipeline | HunyuanVideo15ImageToVideoPipeline) -> Native:
+    """The released clips of a model of this target size: what the stock pipeline picks for 16:9."""
+    height, width = pipeline.video_processor.calculate_default_height_width(*_RELEASED_ASPECT, pipeline.target_size)
+    return Native(_RELEASED_FRAMES, (int(height), int(width)), glyph_tokens(pipeline) + PROMPT_TOKENS)
+
+
+def _check(pipeline: HunyuanVideo15Pipeline | HunyuanVideo15ImageToVideoPipeline, where: str) -> None:
+    config, latents = pipeline.transformer.config, int(pipeline.vae.config.latent_channels)
+    problem = ""
+    if config.use_meanflow:
+        problem = "is distilled to few steps and wants to be told the next one (use_meanflow)"
+    elif config.in_channels != 2 * latents + 1:
+        problem = f"reads {config.in_channels} channels, latents and condition have {2 * latents + 1}"
+    if problem:
+        cure = "use a HunyuanVideo-1.5 text- or image-to-video checkpoint of the full number of steps"
+        raise InputError(problem, where=f"{where}, transformer", cure=cure)
