@@ -16,7 +16,16 @@ from numpy import ndarray
 from interplay.world.canvas import Camera
 from interplay.world.judge.brief import Brief
 from interplay.world.judge.drawing import empty_stage, first_frame, first_state, samples_of
-from interplay.world.judge.segment import COLOURS, HAIR_CLASS, SKIN_CLASS, classify, shrink, shrink_factor, soften
+from interplay.world.judge.segment import (
+    COLOURS,
+    HAIR_CLASS,
+    SKIN_CLASS,
+    classify,
+    shrink,
+    shrink_factor,
+    shrink_mask,
+    soften,
+)
 from interplay.world.scene import Member
 
 # Blurs that are tried, in pixels of the working size.
@@ -61,8 +70,8 @@ class Appearance:
     """One member as it looks in the first frame; a thing as it looks there when it is shut, dark, empty and upright.
 
     In pixels of the working size: ``area`` of its own colour, ``whole`` of it if nobody hides it, ``head_area`` of its
-    skin and hair (0 for all but persons), ``mask`` all of it that is seen. In stage units: the middle ``x``, ``y`` of its own colour relative to its
-    place.
+    skin and hair (0 for all but persons), ``mask`` all of it that is seen. In stage units: the middle ``x``, ``y`` of
+    its own colour relative to its place.
     """
 
     member: Member
@@ -110,7 +119,9 @@ class Setting:
     def sharpness(self, frame: UInt8[ndarray, "y x 3"]) -> Sharpness:
         """How sharp a clip is: the blur that makes the drawn first frame most like the given one, and what is left."""
         seen = frame.astype(np.float32)
-        away = [float(((soft - seen) ** 2).sum(-1).mean()) for soft in _softened(self.first.tobytes(), self.first.shape)]
+        away = [
+            float(((soft - seen) ** 2).sum(-1).mean()) for soft in _softened(self.first.tobytes(), self.first.shape)
+        ]
         best = int(np.argmin(away))
         return Sharpness(SOFTNESS[best], away[best])
 
@@ -132,10 +143,10 @@ def setting_of(brief: Brief, size_hw: tuple[int, int]) -> Setting:
     classes = setting.classes(first)[0]
     looks = []
     for member in brief.members:
-        mask = _shrunk(drawn.masks[member.id], view.factor)
+        mask = shrink_mask(drawn.masks[member.id][None], view.factor)[0]
         if member.family == "thing":
-            shut = samples_of(brief, size_hw, member.id, ((0.0, 0.0, first_state(brief, member)[1]),))
-            own = _shrunk(shut.mask[0], view.factor)
+            shut = samples_of(brief, size_hw, member.id, first_state(brief, member)[1], (0.0,))
+            own = shrink_mask(shut.mask, view.factor)[0]
             own &= setting.classes(shrink(shut.frames, view.factor))[0] == COLOURS.index(member.colour)
             whole = int(own.sum())
         else:
@@ -150,13 +161,6 @@ def setting_of(brief: Brief, size_hw: tuple[int, int]) -> Setting:
 def _glow(view: View, lamp: Member) -> tuple[slice, slice]:
     rows = slice(view.row(lamp.y + _GLOW_HIGH), view.row(lamp.y + _GLOW_LOW))
     return rows, slice(view.column(lamp.x - _GLOW_ASIDE), view.column(lamp.x + _GLOW_ASIDE))
-
-
-def _shrunk(mask: Bool[ndarray, "y x"], factor: int) -> Bool[ndarray, "v u"]:
-    middle = factor // 2
-    rows, columns = (np.minimum(np.arange(-(-n // factor)) * factor + middle, n - 1) for n in mask.shape)
-    small: Bool[ndarray, "v u"] = mask[np.ix_(rows, columns)]
-    return small
 
 
 def _appearance(

@@ -7,7 +7,7 @@ Shape legend: ``y x`` pixel rows and columns.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -36,6 +36,7 @@ _STARTS_ON = ("close", "turn off")
 _OPENING = ("open", "close")
 # A stool is this much wider than what stands on it, and at least this wide (half widths).
 _STAND_MARGIN, _STAND_LEAST = 0.02, 0.07
+_ACTORS: Mapping[str, type[Person] | type[Animal] | type[Robot]] = {"person": Person, "animal": Animal, "robot": Robot}
 
 
 @dataclass(frozen=True)
@@ -66,12 +67,14 @@ def empty_stage(brief: Brief, size_hw: tuple[int, int]) -> UInt8[ndarray, "y x 3
     canvas = Canvas(1, camera, _scenery(brief.background, camera))
     for stand in stands(brief):
         draw_stand(canvas, stand.x, stand.y, stand.half_width, stand.height)
-    return canvas.pixels()[0]
+    picture: UInt8[ndarray, "y x 3"] = canvas.pixels()[0]
+    return picture
 
 
 @lru_cache(maxsize=64)
 def _scenery(background: int, camera: Camera) -> Float32[ndarray, "y x 3"]:
-    return paint_backdrop(background, camera)
+    picture: Float32[ndarray, "y x 3"] = paint_backdrop(background, camera)
+    return picture
 
 
 def stands(brief: Brief) -> tuple[Stand, ...]:
@@ -82,12 +85,6 @@ def stands(brief: Brief) -> tuple[Stand, ...]:
         for m in brief.members
         if m.family == "thing" and m.lane == 0 and m.y > 0 and m.id not in held
     )
-
-
-def thing_pose(member: Member, opened: float = 0.0, turn: float = 0.0, side: int = 0) -> ThingPose:
-    """A thing at its place in a state; ``side`` 0 is that of its member."""
-    pose = Thing(member, 1).pose()
-    return ThingPose(pose.base, constant(turn), constant(opened), pose.flow, pose.flow_y, side or pose.side)
 
 
 def first_state(brief: Brief, member: Member) -> tuple[float, int]:
@@ -124,8 +121,8 @@ def _first_poses(brief: Brief) -> dict[str, Pose]:
 def _first_pose(brief: Brief, member: Member) -> Pose:
     if member.family == "thing":
         opened, side = first_state(brief, member)
-        return thing_pose(member, opened, side=side)
-    actor = {"person": Person, "animal": Animal, "robot": Robot}[member.family](member, 1)
+        return replace(Thing(member, 1).pose(), state=constant(opened), side=side)
+    actor = _ACTORS[member.family](member, 1)
     for plot in brief.plots:
         if plot.subject == member.id and plot.object is not None and plot.kind.room.held:
             goals = _grips(actor, Thing(brief.member(plot.object), 1), brief.heading(plot), plot.verb)
@@ -141,30 +138,15 @@ class Samples:
 
     frames: UInt8[ndarray, "n y x 3"]
     mask: Bool[ndarray, "n y x"]
-    opened: tuple[float, ...]
-    turns: tuple[float, ...]
 
 
 @lru_cache(maxsize=256)
-def samples_of(
-    brief: Brief, size_hw: tuple[int, int], member_id: str, states: tuple[tuple[float, float, int], ...]
-) -> Samples:
-    """Draw a thing in each of these states: how far open, how far turned (in turns), and to which side."""
-    member, count = brief.member(member_id), len(states)
-    camera = Camera(size_hw, brief.width)
-    pictures, masks = [], []
-    for side in dict.fromkeys(side for _, _, side in states):
-        chosen = [(opened, turn) for opened, turn, its_side in states if its_side == side]
-        canvas = Canvas(len(chosen), camera, empty_stage(brief, size_hw).astype(np.float32))
-        still = Thing(member, len(chosen)).pose()
-        opened, turns = (np.array(values, np.float32) for values in zip(*chosen, strict=True))
-        base = Path(np.broadcast_to(still.base.x, opened.shape), np.broadcast_to(still.base.y, opened.shape))
-        zero = np.zeros_like(opened)
-        pose = ThingPose(base, turns, opened, zero, zero, side)
-        draw_light(canvas, member.noun, pose)
-        draw_thing(canvas, member.noun, INSTANCE_COLOURS[member.colour], pose, 0)
-        pictures.append(canvas.pixels())
-        masks.append(canvas.owner >= 0)
-    frames, mask = np.concatenate(pictures), np.concatenate(masks)
-    assert len(frames) == count
-    return Samples(frames, mask, tuple(s[0] for s in states), tuple(s[1] for s in states))
+def samples_of(brief: Brief, size_hw: tuple[int, int], member_id: str, side: int, opened: tuple[float, ...]) -> Samples:
+    """Draw a thing that opens to a side in each of these states (0 closed, dark, empty; 1 open, lit, full)."""
+    member, stage = brief.member(member_id), empty_stage(brief, size_hw).astype(np.float32)
+    canvas = Canvas(len(opened), Camera(size_hw, brief.width), stage)
+    zero = np.zeros(len(opened), np.float32)
+    pose = ThingPose(Path(zero + member.x, zero + member.y), zero, np.array(opened, np.float32), zero, zero, side)
+    draw_light(canvas, member.noun, pose)
+    draw_thing(canvas, member.noun, INSTANCE_COLOURS[member.colour], pose, 0)
+    return Samples(canvas.pixels(), canvas.owner >= 0)

@@ -15,7 +15,8 @@ from jaxtyping import Bool, Float
 from numpy import ndarray
 
 from interplay.world.judge.brief import Brief
-from interplay.world.judge.tracks import Recovery, State, Track
+from interplay.world.judge.sight import State
+from interplay.world.judge.tracks import Recovery, Track
 
 Flags = Bool[ndarray, " p"]
 Floats = Float[ndarray, " p"]
@@ -37,9 +38,9 @@ NUDGE, STEP = 0.05, 0.07
 _END = 3 / 16
 # What is no farther from its place than this is at rest.
 _AT_REST = 0.025
-# An actor has done something when this share of it is elsewhere: a raised arm is three times as much, wavering half. A
-# robot arm is thin, wavers more and moves much.
-_CHANGED, _ROBOT_CHANGED = 0.055, 0.12
+# An actor has done something when this share of it is elsewhere: a raised arm is twice as much, wavering half. A robot
+# arm is thin, wavers more and moves much.
+_CHANGED, _ROBOT_CHANGED, _MUCH = 0.08, 0.12, 3.0
 # A contact explains a change that starts while it lasts or at most this share of the clip later (a kick is short).
 _CONTACT_MEMORY = 2 / 16
 # A face seen from the front faces nobody.
@@ -110,6 +111,10 @@ class Evidence:
         """How far apart the middles of two members are along the stage; while one is hidden, what it was before."""
         return self._kept(np.abs(self.track(one).x - self.track(other).x), one, other)
 
+    def hidden(self, key: str) -> Flags:
+        """In which frames a member is hidden behind others."""
+        return np.array([state is State.OCCLUDED for state in self.track(key).states])
+
     def free(self, one: str, other: str) -> Flags:
         """In which frames two members are free of each other: something is between them, or would be but for shadows.
 
@@ -164,7 +169,9 @@ class Evidence:
         facing = self.facing(actor)
         turned = facing * facing[0] < 0
         least = _ROBOT_CHANGED if self.brief.member(actor).family == "robot" else _CHANGED
-        return lasting((self._once(("acts", actor), lambda: self._elsewhere(actor)) >= least) | turned)
+        elsewhere = self._once(("acts", actor), lambda: self._elsewhere(actor))
+        # What is much is no noise, if for one frame only.
+        return lasting((elsewhere >= least) | turned) | (elsewhere >= _MUCH * least)
 
     def _elsewhere(self, actor: str) -> Floats:
         """How much of an actor is where it was not at first, or no longer is where it was, as a share of its area.
@@ -216,7 +223,7 @@ class Evidence:
 
     def _kept(self, values: Floats, *keys: str) -> Floats:
         """Values of the last frame in which all of these members were seen, where one is hidden behind others."""
-        hidden = np.any([[state is State.OCCLUDED for state in self.track(key).states] for key in keys], axis=0)
+        hidden = np.any([self.hidden(key) for key in keys], axis=0)
         return np.where(hidden, _filled(values), values)
 
     def _once(self, key: tuple[str, ...], make: Callable[[], Floats]) -> Floats:

@@ -1,7 +1,7 @@
 """Heads and hands: which of a person's pixels are its head, which its hands, and which way somebody faces.
 
-A head is compared with portraits that look left and right, and so is an animal's whole outline. Shape legend: ``p`` pixel frames,
-``y x`` rows and columns of the working size.
+A head is compared with portraits that look left and right, and so is an animal's whole outline. Shape legend: ``p``
+pixel frames, ``y x`` rows and columns of the working size.
 """
 
 from __future__ import annotations
@@ -70,14 +70,12 @@ def heads_of(look: Appearance, classes: Int8[ndarray, "p y x"], mask: Bool[ndarr
     return Heads(head, hand)
 
 
-def _window(
-    hair: Bool[ndarray, "y x"], dark: Bool[ndarray, "y x"], radius: float
-) -> tuple[slice, slice] | None:
+def _window(hair: Bool[ndarray, "y x"], dark: Bool[ndarray, "y x"], radius: float) -> tuple[slice, slice] | None:
     """Where the head is: from the top of the hair down, around the middle of the hair."""
     rows, columns = np.nonzero(hair if hair.sum() >= radius else dark)
     if not rows.size:
         return None
-    top = max(int(np.percentile(rows, 3, method="nearest")) - 1, 0)
+    top = max(int(rows[int(0.03 * rows.size)]) - 1, 0)
     crown = columns[rows < top + 1.2 * radius]
     middle = float(np.median(crown)) + 0.5
     bottom = top + 1 + round(_HEIGHT * radius)
@@ -105,7 +103,8 @@ def facing_of(
     if family == "robot":
         upper = mask.copy()
         upper[:, view.row(look.member.y + _ROBOT_SHOULDER) :] = False
-        return np.clip((_middle(upper) / view.unit - x) / _ROBOT_AHEAD, -1.0, 1.0)
+        ahead: Floats = np.clip((_middle(upper) / view.unit - x) / _ROBOT_AHEAD, -1.0, 1.0)
+        return ahead
     return np.full(len(mask), np.nan)
 
 

@@ -34,6 +34,8 @@ _SOLID = 0.12
 _SLIVER = 0.3
 # Parts this near to the main part belong to it; parts within the second distance do if something stands between.
 _ADJACENT, _ACROSS, _COVERED = 0.06, 0.22, 0.7
+# A part that is farther off than this is not preferred to a sliver.
+_STRIDE = 0.3
 # The parts of a thing together are no larger than the thing (width, height), give or take its blurred rim; a lid and a
 # cover swing out, and a jug is tilted.
 _STRETCH: Mapping[str, tuple[float, float]] = {"box": (1.9, 2.4), "book": (2.2, 1.4), "jug": (1.7, 1.5)}
@@ -74,9 +76,7 @@ class Ownership:
     homes: Mapping[int, Home]
 
 
-def assign(
-    classes: Int8[ndarray, "p y x"], looks: Sequence[Appearance], unit: float, find_home: FindHome
-) -> Ownership:
+def assign(classes: Int8[ndarray, "p y x"], looks: Sequence[Appearance], unit: float, find_home: FindHome) -> Ownership:
     """Give every pixel to a member or to nobody. ``find_home`` looks for a thing with a state where it stood."""
     coloured = np.where(classes <= SKIN_CLASS, classes, np.int8(BACKGROUND))
     parts = components(coloured)
@@ -122,20 +122,25 @@ def _follow(
         while len(chosen) > 1 and parts.area[chosen].sum() > _TOGETHER * look.whole:
             chosen.remove(max(chosen[1:], key=lambda n: int(parts.area[n])))
         yield from chosen
-        last_seen = np.average(parts.centre[chosen], axis=0, weights=parts.area[chosen])
+        weights = parts.area[chosen]
+        last_seen = weights @ parts.centre[chosen] / weights.sum()
 
 
 def _main_part(
     parts: Components, candidates: Sequence[int], look: Appearance, last_seen: Float[ndarray, 2], unit: float
 ) -> int | None:
-    """The nearest part of some size and thickness; else the largest sliver, if it is where the member was."""
+    """The nearest part of some size and thickness, or the largest sliver where the member was.
+
+    A sliver there is what is left to see of it, and more likely than something larger far away.
+    """
     away = {n: float(np.hypot(*(parts.centre[n] - last_seen))) for n in candidates}
     solid = [n for n in candidates if parts.area[n] >= _MAIN * look.area and parts.core[n] >= _SOLID * parts.area[n]]
-    if solid:
-        return min(solid, key=lambda n: away[n])
-    least = _SLIVER * look.area if look.is_thing else 0.0
+    least = (_SLIVER if look.is_thing else _DIRT) * look.area
     slivers = [n for n in candidates if away[n] <= _ACROSS * unit and parts.area[n] >= least]
-    return max(slivers, key=lambda n: int(parts.area[n])) if slivers else None
+    nearest = min(solid, key=lambda n: away[n], default=None)
+    if nearest is not None and (away[nearest] <= _STRIDE * unit or not slivers):
+        return nearest
+    return max(slivers, key=lambda n: int(parts.area[n]), default=None)
 
 
 def _joined(
@@ -200,8 +205,9 @@ def _complete(
 def _grow(
     owner: Int8[ndarray, "p y x"], classes: Int8[ndarray, "p y x"], looks: Sequence[Appearance], steps: int
 ) -> None:
-    """Let persons and robot arms grow, step by step, into what is next to their colour; where two meet, each keeps
-    what it reached. Every member is a bit, so that all grow at once.
+    """Let persons and robot arms grow, step by step, into what is next to their colour.
+
+    Every member is a bit, so that all grow at once; where two meet, each keeps what it reached.
     """
     allowed = np.zeros(PALE_CLASS + 2, np.uint8)  # by class; the last entry is what -1, background, finds
     grown = np.zeros(classes.shape, np.uint8)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Float32, Int8, UInt8
+from jaxtyping import Bool, Float32, Int8, UInt8
 from numpy import ndarray
 
 from interplay.world.palette import (
@@ -68,6 +68,14 @@ def shrink(frames: UInt8[ndarray, "p y x 3"], factor: int) -> UInt8[ndarray, "p 
         counts = np.diff(np.append(starts, frames.shape[axis])).reshape(shape)
         sums = np.add.reduceat(sums, starts, axis=axis) // counts.astype(np.uint32)
     return sums.astype(np.uint8)
+
+
+def shrink_mask(masks: Bool[ndarray, "n y x"], factor: int) -> Bool[ndarray, "n v u"]:
+    """The middle of each of those blocks, so that no pixel belongs to two."""
+    middle, (_, high, wide) = factor // 2, masks.shape
+    rows, columns = (np.minimum(np.arange(0, n, factor) + middle, n - 1) for n in (high, wide))
+    small: Bool[ndarray, "n v u"] = masks[:, rows[:, None], columns]
+    return small
 
 
 def soften(frames: Float32[ndarray, "p y x 3"], sigma: float) -> Float32[ndarray, "p y x 3"]:

@@ -15,13 +15,15 @@ from numpy import ndarray
 from interplay.world.judge.appearance import Appearance
 from interplay.world.judge.states import Home
 
-# Below this share of its first area a member is not seen.
-_SEEN = 0.2
+# Below this share of its first area a member is not seen; from this share on somebody peeps out behind others.
+_SEEN, _PEEPS = 0.2, 0.06
+# Pixels of a blurred edge between two members.
+_EDGE = 3
 # A person of whose head less than this share is seen, or can be behind something, is none.
 _HEAD = 0.25
 # A member that is not seen is behind others if they fill this share of where it was seen last or is seen next, in every
-# frame between; one that never comes back is gone unless its place is filled as good as wholly.
-_BEHIND_FOR_A_WHILE, _BEHIND_FOR_GOOD = 0.35, 0.7
+# frame between; one that never comes back is gone unless most of its place is filled.
+_BEHIND_FOR_A_WHILE, _BEHIND_FOR_GOOD = 0.35, 0.55
 # What moves fast is smeared by an autoencoder over as many frames as it packs into one, into any colour: what is back
 # after so few is not gone if this share of its area is somewhere on its way (wider than it by this share of its size).
 _BLUR_FRAMES, _TRACE, _ASIDE = 4, 0.15, 1.0
@@ -49,23 +51,36 @@ def states_of(
     ``own`` are its pixels of its own colour, ``others`` the pixels of all others, ``filled`` those that show anything
     but the stage.
     """
-    visible = own.sum(axis=(1, 2)) >= max(_SEEN * look.area, 1.0)
+    left = own.sum(axis=(1, 2))
+    visible = left >= max(_SEEN * look.area, 1.0)
     if home is not None:
         visible |= home.there
     if look.is_person:
         visible &= _has_head(look, mask, head, others)
     states = [State.SEEN if v else State.MISSING for v in visible]
+    peeps = (left >= _PEEPS * look.area) & beside(mask, others) & (not look.is_thing)
     for start, stop in _unseen_runs(visible.tolist()):
         needed = _BEHIND_FOR_A_WHILE if stop < len(states) else _BEHIND_FOR_GOOD
         before = mask[start - 1] if start > 0 else look.mask
         after = mask[stop] if stop < len(states) else before
-        hidden = [_covered(place, others[f] | mask[f]) >= needed for f in range(start, stop) for place in (before,)]
-        if stop < len(states):
-            hidden = [h or _covered(after, others[f] | mask[f]) >= needed for f, h in enumerate(hidden, start)]
-        smeared = 0 < start and stop < len(states) and stop - start <= _BLUR_FRAMES
+        places = (before, after) if stop < len(states) else (before,)
+        hidden = (
+            peeps[f] or max(_covered(place, others[f] | mask[f]) for place in places) >= needed
+            for f in range(start, stop)
+        )
+        smeared = start > 0 and stop < len(states) and stop - start <= _BLUR_FRAMES
         if all(hidden) or (smeared and _smeared(look, before, after, filled[start:stop])):
             states[start:stop] = [State.OCCLUDED] * (stop - start)
     return tuple(states)
+
+
+def beside(own: Bool[ndarray, "p y x"], others: Bool[ndarray, "p y x"]) -> Bool[ndarray, " p"]:
+    """In which frames others are to the left or right of what is seen of a member, but for a blurred edge between."""
+    touching = np.zeros(len(own), bool)
+    for away in range(1, _EDGE + 1):
+        touching |= (own[:, :, away:] & others[:, :, :-away]).any(axis=(1, 2))
+        touching |= (own[:, :, :-away] & others[:, :, away:]).any(axis=(1, 2))
+    return touching
 
 
 def _smeared(
@@ -105,6 +120,9 @@ def _has_head(
         if not rows.size:
             continue
         bottom, middle, half = int(rows.max()) + 1, int(np.median(columns)), max(height // 5, 1)
-        window = slice(max(bottom - height, 0), max(bottom - height // 2, 0)), slice(max(middle - half, 0), middle + half)
+        window = (
+            slice(max(bottom - height, 0), max(bottom - height // 2, 0)),
+            slice(max(middle - half, 0), middle + half),
+        )
         result[frame] = seen[frame] + others[frame][window].sum() >= least
     return result

@@ -17,8 +17,8 @@ from numpy import ndarray
 
 from interplay.world.judge.appearance import Appearance, Setting, Sharpness, setting_of
 from interplay.world.judge.brief import Brief
-from interplay.world.judge.drawing import Samples, samples_of
-from interplay.world.judge.segment import shrink, soften
+from interplay.world.judge.drawing import samples_of
+from interplay.world.judge.segment import shrink, shrink_mask, soften
 
 Floats = Float[ndarray, " p"]
 
@@ -30,7 +30,7 @@ _SIDES: Mapping[str, tuple[int, ...]] = {
 # A thing is where it stood at first if its picture fits so much better than the empty stage, as far as it is seen. A
 # book in use is mostly white pages and hands; it still is there as long as its picture fits at all better.
 _FITS, _BOOK_FITS, _BOOK_LINGERS, _FREE = 0.5, 0.75, 0.95, 0.2
-# A pixel is not the stage's from this difference on: so many times the noise and so much more (squared, three channels).
+# A pixel is not the stage's from this squared difference on: so many times the noise and so much more.
 _SURELY, _NOTICED = 1.5, 150.0
 # A book of whose colour this share is elsewhere has been taken away.
 _ELSEWHERE = 0.4
@@ -66,32 +66,37 @@ def at_home(
     own: Bool[ndarray, "p y x"],
     others: Bool[ndarray, "p y x"],
 ) -> Home | None:
-    """Find a thing in the state whose picture is nearest; ``None`` for what has no state.
+    """Find a thing in the state whose picture is nearest; ``None`` for what has no state, or no place of its own.
 
     ``sight`` is how blurred and noisy the clip is, ``own`` are the pixels of its colour, ``others`` those of the
     colours of other members.
     """
-    if look.member.noun not in _SIDES:
+    held = any(plot.object == look.member.id and plot.kind.room.held for plot in brief.plots)
+    if held or look.member.noun not in _SIDES:
         return None
     pictures = _pictures(brief, setting.view.size_hw, look.member.id, sight.softness)
     rows, columns = pictures.rows, pictures.columns
+    if not rows.size:  # it is out of the picture
+        return None
     free = ~others[:, rows, columns]
     seen = frames[:, rows, columns].astype(np.float32)
     costs = _costs(seen, pictures.drawn, free)
     empty = _costs(seen, pictures.empty[None], free)[:, 0]
     best = costs.argmin(axis=1)
     ratio, enough = costs.min(axis=1) / np.maximum(empty, 1.0), free.mean(axis=1) >= _FREE
+    there = (ratio <= _FITS) & enough
     if look.member.noun == "book":
+        # One that is shut and of whose colour much is elsewhere has been taken away; an open one shows little of it.
+        elsewhere = (own & ~pictures.masks[0]).sum(axis=(1, 2)) >= _ELSEWHERE * look.whole
+        taken = elsewhere & ~_was_open(there, pictures.opened[best])
         likely = (ratio <= _BOOK_LINGERS) | _filled(seen, pictures.empty, free, sight.noise)
-        elsewhere = own.sum(axis=(1, 2)) - own[:, rows, columns].sum(axis=1) >= _ELSEWHERE * look.whole
-        there = _lasting((ratio <= _BOOK_FITS) & enough, likely & enough & ~elsewhere)
-    else:
-        there = (ratio <= _FITS) & enough
+        there |= _lasting((ratio <= _BOOK_FITS) & enough & ~taken, likely & enough & ~elsewhere)
     opened = _filling(seen, pictures.drawn, free) if look.member.noun == "cup" else pictures.opened[best]
     opened = np.where(there, opened, np.nan)
     # What is shut looks as it does anywhere, and is found by its colour.
     changed = there & (opened >= OPENED) if look.member.noun not in FIXED else there
-    return Home(opened, changed, pictures.masks[best] & changed[:, None, None] & ~others)
+    mask: Bool[ndarray, "p y x"] = pictures.masks[best] & changed[:, None, None] & ~others
+    return Home(opened, changed, mask)
 
 
 @dataclass(frozen=True)
@@ -109,20 +114,31 @@ class _Pictures:
 @lru_cache(maxsize=256)
 def _pictures(brief: Brief, size_hw: tuple[int, int], member_id: str, softness: float) -> _Pictures:
     setting, noun = setting_of(brief, size_hw), brief.member(member_id).noun
-    top = _FULL if noun == "cup" else 1.0
-    states = tuple((top * level, 0.0, side) for side in _SIDES[noun] for level in _LEVELS)
-    samples = samples_of(brief, size_hw, member_id, states)
-    masks = _shrunk(samples, setting.view.factor)
+    levels = tuple(_FULL * level for level in _LEVELS) if noun == "cup" else _LEVELS
+    samples = [samples_of(brief, size_hw, member_id, side, levels) for side in _SIDES[noun]]
+    masks = np.concatenate([shrink_mask(s.mask, setting.view.factor) for s in samples])
+    with_it = np.concatenate([shrink(s.frames, setting.view.factor) for s in samples])
+    opened = np.array(levels * len(samples))
     rows, columns = np.nonzero(masks.any(axis=0))
     if not rows.size:
-        return _Pictures(np.array(samples.opened), masks, rows, columns, np.zeros((len(masks), 0, 3), np.float32), np.zeros((0, 3), np.float32))
+        return _Pictures(
+            opened, masks, rows, columns, np.zeros((len(masks), 0, 3), np.float32), np.zeros((0, 3), np.float32)
+        )
     top_row, left = max(rows.min() - _MARGIN, 0), max(columns.min() - _MARGIN, 0)
     window = slice(top_row, rows.max() + _MARGIN), slice(left, columns.max() + _MARGIN)
-    with_it = shrink(samples.frames, setting.view.factor)[:, *window].astype(np.float32)
-    without = setting.stage[None, *window].astype(np.float32)
     inside = rows - top_row, columns - left
-    drawn, empty = (soften(frames, softness)[:, *inside] for frames in (with_it, without))
-    return _Pictures(np.array(samples.opened), masks, rows, columns, drawn, empty[0])
+    drawn, empty = (
+        soften(pictures[:, *window].astype(np.float32), softness)[:, *inside]
+        for pictures in (with_it, setting.stage[None])
+    )
+    return _Pictures(opened, masks, rows, columns, drawn, empty[0])
+
+
+def _was_open(there: Bool[ndarray, " p"], opened: Floats) -> Bool[ndarray, " p"]:
+    """Whether a thing was open when it was last there for certain."""
+    last = np.maximum.accumulate(np.where(there, np.arange(len(there)), 0))
+    was: Bool[ndarray, " p"] = opened[last] >= OPENED
+    return was
 
 
 def _lasting(sure: Bool[ndarray, " p"], likely: Bool[ndarray, " p"]) -> Bool[ndarray, " p"]:
@@ -139,8 +155,9 @@ def _filled(
     seen: Float32[ndarray, "p k 3"], empty: Float32[ndarray, "k 3"], free: Bool[ndarray, "p k"], noise: float
 ) -> Bool[ndarray, " p"]:
     """Whether most of the free pixels show something else than the empty stage."""
-    away = np.where(free, ((seen - empty) ** 2).sum(axis=-1), np.nan)
-    middle = np.nanmedian(np.where(free.any(axis=1)[:, None], away, 0.0), axis=1)
+    anything = free.any(axis=1, keepdims=True)
+    away = np.where(free, ((seen - empty) ** 2).sum(axis=-1), np.where(anything, np.nan, 0.0))
+    middle = np.nanmedian(away, axis=1)
     filled: Bool[ndarray, " p"] = middle >= _SURELY * noise + _NOTICED
     return filled
 
@@ -155,9 +172,7 @@ def _costs(
     return costs
 
 
-def _filling(
-    seen: Float32[ndarray, "p k 3"], drawn: Float32[ndarray, "n k 3"], free: Bool[ndarray, "p k"]
-) -> Floats:
+def _filling(seen: Float32[ndarray, "p k 3"], drawn: Float32[ndarray, "n k 3"], free: Bool[ndarray, "p k"]) -> Floats:
     """How far a cup has gone from how it looked at first, when it was empty, toward how it looks when full."""
     toward = drawn[-1] - drawn[0]
     weights = free & free[0]
@@ -165,9 +180,3 @@ def _filling(
     whole = np.einsum("kc,kc,pk->p", toward, toward, weights.astype(np.float32))
     filling: Floats = np.clip(gone / np.maximum(whole, 1.0), 0.0, 1.0).astype(np.float64)
     return filling
-
-
-def _shrunk(samples: Samples, factor: int) -> Bool[ndarray, "n y x"]:
-    middle = factor // 2
-    small: Bool[ndarray, "n y x"] = samples.mask[:, middle::factor, middle::factor]
-    return small

@@ -20,7 +20,7 @@ from interplay.world.judge.heads import facing_of, heads_of
 from interplay.world.judge.ownership import NOBODY, Ownership, Stray, assign
 from interplay.world.judge.places import places_of
 from interplay.world.judge.segment import BACKGROUND, shrink
-from interplay.world.judge.sight import State, states_of
+from interplay.world.judge.sight import State, beside, states_of
 from interplay.world.judge.states import Home, at_home
 
 Floats = Float[ndarray, " p"]
@@ -35,9 +35,8 @@ class Track:
 
     ``mask`` at the working size, ``head`` the part of it that is a person's head; middle ``x``, ``y``, extremes
     ``bottom``, ``top``, ``left``, ``right``. ``facing`` (persons, animals, robot arms) runs from -1 (left) to 1,
-    ``opened`` (things that have a state) from 0 (closed, dark, empty) to 1 (open, lit, full). NaN where it is unknown or
-    senseless.
-    ``partial`` says whether somebody before it hides much of it.
+    ``opened`` (things that have a state) from 0 (closed, dark, empty) to 1 (open, lit, full); NaN where it is unknown
+    or senseless. ``hand`` is skin beyond the head, ``partial`` says whether somebody before it hides much of it.
     """
 
     look: Appearance
@@ -161,7 +160,7 @@ class _Found:
             left=left,
             right=right,
             facing=np.where(np.isfinite(x), facing_of(look, heads, self.frames, mask, x, view, self.softness), np.nan),
-            partial=_partial(look, own, others),
+            partial=(own.sum(axis=(1, 2)) < _WHOLE * look.area) & beside(own, others),
             opened=np.full(len(x), np.nan) if home is None else home.opened,
         )
 
@@ -171,15 +170,6 @@ def full_size_mask(track: Track, size_hw: tuple[int, int]) -> Bool[ndarray, "p h
     large = track.mask.repeat(track.view.factor, axis=1).repeat(track.view.factor, axis=2)
     full: Bool[ndarray, "p h w"] = large[:, : size_hw[0], : size_hw[1]]
     return full
-
-
-def _partial(
-    look: Appearance, own: Bool[ndarray, "p y x"], others: Bool[ndarray, "p y x"]
-) -> Bool[ndarray, " p"]:
-    """Whether little of its colour is seen, and others are next to that."""
-    beside = (own[:, :, 1:] & others[:, :, :-1]) | (own[:, :, :-1] & others[:, :, 1:])
-    partial: Bool[ndarray, " p"] = (own.sum(axis=(1, 2)) < _WHOLE * look.area) & beside.any(axis=(1, 2))
-    return partial
 
 
 def _gaps(

@@ -43,9 +43,9 @@ class Verb:
 
     ``active`` and ``passive`` are clauses in which ``{s}``, ``{o}`` and ``{r}`` stand for the participants and square
     brackets for the verb's own words. ``asks`` are seven questions: the state before, four of the progression (subject
-    comes, contact, onset, effect), the outcome, and the outcome for the one acted on alone; ``act`` completes "Is it the X, and nobody else, who ...". ``contact``
-    and ``dynamism`` are the scores 1 to 5 of MATRIX. ``mutual`` verbs are done by both.
-    ``moments`` are the shares of the event at which the first six questions are answered by what is seen.
+    comes, contact, onset, effect), the outcome, and the outcome for the one acted on alone; ``act`` completes "Is it
+    the X, and nobody else, who ...". ``contact`` and ``dynamism`` are the scores 1 to 5 of MATRIX. ``mutual`` verbs are
+    done by both. ``moments`` are the shares of the event at which the first six questions are answered by what is seen.
     """
 
     name: str

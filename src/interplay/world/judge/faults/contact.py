@@ -102,7 +102,8 @@ def _under_way(plant: Plant) -> float:
 def _if_free(plant: Plant, motion: Motion, planted: Planted, watched: int) -> Planted | None:
     """The fault in this motion, if the pixels show that the target is not touched in so many first frames."""
     canvas = plant.painted(motion, plant.scene)
-    apart = seen_apart(canvas, plant.scene, (plant.event.subject, plant.target().id), watched)
+    pair = plant.numbers(plant.event.subject, plant.target().id)
+    apart = seen_apart(canvas.owner[:watched], pair, plant.scale)
     return replace(planted, frames=plant.developed(canvas)) if apart >= _FREE else None
 
 

@@ -7,6 +7,8 @@ from functools import cached_property
 from typing import Any, cast
 
 import numpy as np
+from jaxtyping import Int16
+from numpy import ndarray
 
 from interplay.world.canvas import Camera, Canvas
 from interplay.world.figures.owners import PARTS
@@ -100,6 +102,15 @@ class Plant:
         """A member as it is in frame 0, throughout."""
         return at_frames(self.motion.poses[key], np.zeros(1, np.intp))
 
+    def numbers(self, one: str, other: str) -> tuple[int, int]:
+        """The numbers of two members, by which their pixels are told."""
+        return self.scene.ids.index(one), self.scene.ids.index(other)
+
+    @property
+    def scale(self) -> float:
+        """Pixels per stage unit."""
+        return Camera(self.size_hw, self.scene.width).scale
+
     def restaged(self, scene: Scene) -> Motion:
         """The motion of another scene over the same frames."""
         return stage(scene, self.num_frames)
@@ -128,15 +139,17 @@ class Plant:
         return int(self.rng.integers(quarter, 3 * quarter + 1))
 
 
-def seen_apart(canvas: Canvas, scene: Scene, pair: tuple[str, str], frames: int) -> float:
-    """The shortest way between pixels of two members in the first frames, in stage units; infinite if never seen."""
-    members = canvas.owner[:frames] // len(PARTS)
+def seen_apart(owners: Int16[ndarray, "p y x"], numbers: tuple[int, int], scale: float) -> float:
+    """The shortest way between pixels of two members (by their number) in any frame; infinite if never seen.
+
+    In stage units, of which ``scale`` is one in pixels.
+    """
     shortest = float("inf")
-    for frame in members:
-        places = [np.argwhere(frame == scene.ids.index(key)) for key in pair]
+    for frame in owners // len(PARTS):
+        places = [np.argwhere(frame == number) for number in numbers]
         if all(len(place) for place in places):
             ways = np.hypot(*(places[0][:, None, axis] - places[1][None, :, axis] for axis in (0, 1)))
-            shortest = min(shortest, (float(ways.min()) - 1.0) / canvas.camera.scale)
+            shortest = min(shortest, (float(ways.min()) - 1.0) / scale)
     return shortest
 
 
@@ -161,7 +174,7 @@ def _mapped(value: Any, change: Any, dx: Any = 0.0) -> Any:
         return Path(change(value.x) + dx, change(value.y))
     if isinstance(value, Limb):
         return Limb(*(_mapped(point, change, dx) for point in value))
-    if isinstance(value, np.ndarray):
+    if isinstance(value, ndarray):
         return change(value)
     if hasattr(value, "__dataclass_fields__"):
         # Eyes look in a direction and steps are relative to the body: neither shifts.

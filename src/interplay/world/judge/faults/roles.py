@@ -12,13 +12,12 @@ from dataclasses import replace
 import numpy as np
 
 from interplay.world.judge.faults.answers import Facts, consequences
-from interplay.world.judge.faults.plant import Plant, Planted, base_of, posed
+from interplay.world.judge.faults.plant import Plant, Planted, base_of, posed, seen_apart
 from interplay.world.motion.thing import ThingPose
 from interplay.world.physics import faults as impossible
 from interplay.world.scene import Event, Member, Scene
 from interplay.world.staging import Motion
 from interplay.world.twins import twin
-from interplay.world.verbs import verb_named
 
 # Verbs that are done from where the subject stands.
 _FROM_AFAR = ("wave", "point", "look")
@@ -77,6 +76,8 @@ def wrong_object(plant: Plant) -> Planted | None:
         return None
     broken: Facts = frozenset({"touch", "cause", "along", "with", "patient", "result"})
     doubtful: Facts = _ELSEWHERE_TOO.get(event.verb, frozenset({"comes"}))
+    if plant.verb.mutual and _stays(found[0], subject.id):  # who need not come is not seen to
+        doubtful = frozenset({*doubtful, "acts", "agent"})
     if subject.family == "robot":  # an arm that swings around passes by what is near it
         doubtful = frozenset({*doubtful, "touch"})
     return _planted(plant, found, broken, doubtful)
@@ -154,7 +155,7 @@ def _staged(plant: Plant, swaps: Iterator[Event], idle: str) -> tuple[Motion, Ev
         motion = plant.restaged(scene)
         if (
             _starts_alike(plant, motion)
-            and _starts_apart(scene, swap)
+            and _starts_apart(plant, swap)
             and not _hurries(motion, swap)
             and not impossible(scene, motion)
             and _undisturbed(scene, motion, swap, idle)
@@ -170,15 +171,21 @@ def _starts_alike(plant: Plant, motion: Motion) -> bool:
     return all(one.state[0] == other.state[0] and (one.side == other.side or not one.state[0]) for one, other in things)
 
 
-def _starts_apart(scene: Scene, event: Event) -> bool:
+def _starts_apart(plant: Plant, event: Event) -> bool:
     """Whether there is a way to go: who stands at it from the start cannot be seen to come, or a throw to fly."""
-    subject, target = scene.member(event.subject), scene.member(str(event.recipient or event.object))
+    subject, target = plant.scene.member(event.subject), plant.scene.member(str(event.recipient or event.object))
     way = abs(target.x - subject.x)
     if event.verb == "throw":
         return way >= _THROWN
     if event.verb in _FROM_AFAR:
-        return way >= _FAR * verb_named(event.verb).distance(subject.kind, target.kind)
-    return way >= subject.kind.half_width + target.kind.half_width + _COMES
+        return way >= _FAR * plant.verb.distance(subject.kind, target.kind)
+    return seen_apart(plant.true.owners[:1], plant.numbers(subject.id, target.id), plant.scale) >= _COMES
+
+
+def _stays(motion: Motion, key: str) -> bool:
+    """Whether somebody acts from where it stands, or nearly."""
+    x = base_of(motion.poses[key]).x
+    return float(np.abs(x - x[0]).max()) < _COMES
 
 
 def _hurries(motion: Motion, event: Event) -> bool:

@@ -130,7 +130,7 @@ def unmoved(case: Case) -> Flags:
 
 def nearer(case: Case) -> int | None:
     """The subject has come or reached nearer to the object, which still is where it was."""
-    return first(lasting(approached(case)) & case.seen.acts(case.s) & unmoved(case))
+    return first(lasting(approached(case)) & unmoved(case), first(case.seen.acts(case.s)))
 
 
 def approached(case: Case) -> Flags:
@@ -151,13 +151,14 @@ def free_at_start(case: Case) -> bool:
 
 
 def meets(case: Case) -> int | None:
-    """The first touch of subject and object after a frame in which they were free of each other.
+    """The first touch of subject and object after they were free of each other and the subject has done something.
 
     A kick or a blow is over in a frame; any other touch that lasts no longer is noise.
     """
     touch = case.seen.touch(case.s, case.o)
     flags = touch if case.plot.verb in _STRIKES else lasting(touch)
-    return first(flags, first(case.seen.free(case.s, case.o)))
+    free, came = first(case.seen.free(case.s, case.o)), first(case.seen.acts(case.s))
+    return first(flags, max(free, came)) if free is not None and came is not None else None
 
 
 def acts(case: Case) -> int | None:

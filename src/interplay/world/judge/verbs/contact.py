@@ -13,6 +13,9 @@ from interplay.world.judge.verbs.effects import MOVED, agent, begins, recipient
 # Between these heights, in parts of the holder's size, is the middle of what is held before the chest.
 _CHEST_LOW, _CHEST_HIGH = 0.12, 0.42
 
+# Who is touched may stir, and hands cover part of it, so that its middle seems to move.
+_STIRS = 0.12
+
 
 # --- touch ----------------------------------------------------------------------------------------------------------
 
@@ -36,7 +39,8 @@ def _stays(case: Case) -> int | None:
     if met is None:
         return None
     far = case.seen.moved(case.o)[met:]
-    return at_end(case, np.isfinite(far).any() and not lasting(far >= STEP).any())
+    most = STEP if case.who(case.o).family == "thing" else _STIRS
+    return at_end(case, np.isfinite(far).any() and not lasting(far >= most).any())
 
 
 def _contacts(case: Case) -> Mapping[str, Mapping[str, int]]:
@@ -98,7 +102,8 @@ def chest_high(case: Case, holder: str, thing: str) -> Flags:
 
 def at_chest(case: Case, holder: str, thing: str) -> Flags:
     """In which frames a thing is in touch with somebody, at the height of the chest."""
-    return chest_high(case, holder, thing) & case.seen.touch(holder, thing)
+    held: Flags = chest_high(case, holder, thing) & case.seen.touch(holder, thing)
+    return held
 
 
 def _comes_up(case: Case) -> int | None:

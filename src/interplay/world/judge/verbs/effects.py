@@ -49,12 +49,12 @@ def _concerns(case: Case, thing: str, who: str | None) -> bool:
 MOVED = Effect(Evidence.onset, Evidence.farthest, _AWAY)
 
 
-def changed(sign: int) -> Effect:
-    """The thing opens, lights up or fills (1), or the other way round (-1)."""
+def changed(sign: int, begun: float = CHANGING) -> Effect:
+    """The thing opens, lights up or fills (1), or the other way round (-1); ``begun`` is how far when it begins."""
 
     def onset(seen: Evidence, thing: str) -> int | None:
         opened = seen.opened(thing)
-        return first(lasting(sign * (opened - opened[0]) >= CHANGING))
+        return first(lasting(sign * (opened - opened[0]) >= begun))
 
     def amount(seen: Evidence, thing: str) -> float:
         opened = seen.opened(thing)

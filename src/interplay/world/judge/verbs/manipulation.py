@@ -106,7 +106,8 @@ def _shown(sign: int) -> Shown:
 # --- pour -----------------------------------------------------------------------------------------------------------
 
 
-FILLED = changed(1)
+# A jug just over a vessel looks a little like water in it.
+FILLED = changed(1, CHANGED)
 
 
 def _over(case: Case, jug: str, vessel: str) -> Flags:
@@ -119,7 +120,8 @@ def _over(case: Case, jug: str, vessel: str) -> Flags:
 
 def _held_over(case: Case) -> Flags:
     """In which frames the subject holds the jug over the vessel."""
-    return lasting(_over(case, case.o, case.r)) & case.seen.touch(case.s, case.o)
+    held: Flags = lasting(_over(case, case.o, case.r)) & case.seen.touch(case.s, case.o)
+    return held
 
 
 def _ready(case: Case) -> int | None:

@@ -6,27 +6,27 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from interplay.world.judge.evidence import FREE, NUDGE, STEP, Flags, first, lasting, mostly, steady
+from interplay.world.judge.evidence import FREE, NUDGE, STEP, Flags, Floats, first, lasting, mean, mostly, steady
 from interplay.world.judge.verbs.base import Case, Predicate, Shown, acts, at_end, ends, is_apart, meets, reach
 
 # Those who hug stand nearer than this, those who shake hands farther apart.
 _CLOSE = 0.285
 # Hands meet when so much lies between what is seen of two.
-_HANDS = 0.09
+_HANDS = 0.115
 # Who came has walked so much farther than who was visited.
 _CLEARLY = 0.04
 # An arm is around somebody whose middle it reaches within this.
-_AROUND = 0.12
+_AROUND = 0.14
 # Where arms are, in parts of a person's size: between hips and chin; where a raised hand is: beside the head; where a
 # stretched arm is: below a girl's pigtails.
 _ARMS, _BESIDE_HEAD, _AHEAD = (0.13, 0.42), (0.37, 0.60), (0.10, 0.39)
 # A raised hand is farther out than hair, a stretched arm farther than one that hangs or swings, in a person's size.
 _RAISED, _STRETCHED = {"girl": 0.188, "robot arm": 0.30}, {"robot arm": 0.30}
-_RAISED_ELSE, _STRETCHED_ELSE = 0.172, 0.165
+_RAISED_ELSE, _STRETCHED_ELSE = 0.172, 0.155
 # A hand is kept up when it is seen so in this share of the frames: it is small.
 _KEPT = 0.6
-# Who bends brings the front of the head so much forward.
-_BENT = 0.03
+# Who bends, after having turned, brings the head or the nose so much forward.
+_BENT = 0.02
 
 
 def _comes(case: Case) -> int | None:
@@ -66,9 +66,17 @@ def _meetings(case: Case, together: Together) -> set[frozenset[str]]:
         frozenset((one, other))
         for one, other in case.pairs()
         if {one, other} <= people
+        and _nearer_than_at_first(case, one, other)
+        and (case.seen.acts(one) | case.seen.acts(other)).any()
         and case.seen.ends(together(case, one, other))
         and _met(case, together, one, other) is not None
     }
+
+
+def _nearer_than_at_first(case: Case, one: str, other: str) -> bool:
+    """Whether less lies between two at the end than at first: some stand next to each other from the start."""
+    gap = case.seen.gap(one, other)
+    return bool(np.nanmedian(case.seen.tail(gap)) <= gap[0] - FREE)
 
 
 def _comer(case: Case, pair: frozenset[str]) -> str | None:
@@ -131,6 +139,8 @@ def _arm_around(who: Callable[[Case], tuple[str, str]]) -> Predicate:
         one, other = who(case)
         way = case.d if one == case.s else -case.d
         near = reach(case, one, way, *_ARMS) >= case.seen.between(one, other) - _AROUND
+        # Of one who is hidden in the other's arms no arm is seen.
+        near |= case.seen.hidden(one) | case.seen.hidden(other)
         return first(lasting(near & _close(case, one, other)), meets(case))
 
     return shown_in
@@ -144,21 +154,42 @@ def _face_each_other(case: Case) -> int | None:
 # --- wave -----------------------------------------------------------------------------------------------------------
 
 
-def _hand_up(case: Case, actor: str, way: int) -> Flags:
-    """In which frames a person, not as at first, has a hand up beside the head, on one side."""
-    out = steady(reach(case, actor, way, *_BESIDE_HEAD)) / case.who(actor).kind.scale
-    up: Flags = lasting(out >= _RAISED.get(case.who(actor).noun, _RAISED_ELSE)) & case.seen.acts(actor)
-    return up
+Extent = Callable[[Case, str, int], Floats]
+
+
+def _raised(case: Case, actor: str, way: int) -> Floats:
+    """How far a person's outline reaches beside the head on one side, as a share of how far a raised hand does."""
+    member = case.who(actor)
+    least = _RAISED.get(member.noun, _RAISED_ELSE) * member.kind.scale
+    return steady(reach(case, actor, way, *_BESIDE_HEAD)) / least
+
+
+def _stretched(case: Case, actor: str, way: int) -> Floats:
+    """How far an actor's outline reaches ahead on one side, as a share of how far a stretched arm does."""
+    member = case.who(actor)
+    least = _STRETCHED.get(member.noun, _STRETCHED_ELSE) * member.kind.scale
+    return steady(reach(case, actor, way, *_AHEAD)) / least
+
+
+def _out(case: Case, extent: Extent, actor: str, way: int) -> Flags:
+    """In which frames an actor, not as at first, has an arm out on one side, farther than anything on the other."""
+    here, there = extent(case, actor, way), extent(case, actor, -way)
+    out: Flags = lasting((here >= 1.0) & (here > there)) & case.seen.acts(actor)
+    return out
+
+
+def _hand_up(case: Case) -> Flags:
+    return _out(case, _raised, case.s, case.d)
 
 
 def _raises(case: Case) -> int | None:
-    up = _hand_up(case, case.s, case.d)
+    up = _hand_up(case)
     return first(up, first(~up))
 
 
 def _keeps_up(case: Case) -> int | None:
     since = _raises(case)
-    if since is None or not mostly(_hand_up(case, case.s, case.d)[since:], _KEPT):
+    if since is None or not mostly(_hand_up(case)[since:], _KEPT):
         return None
     return min(since + 2, case.last)
 
@@ -174,26 +205,30 @@ def _is_faced(case: Case) -> int | None:
 
 
 def _waved(case: Case) -> int | None:
-    up = _hand_up(case, case.s, case.d) & case.seen.faces(case.s, case.o)
+    up = _hand_up(case) & case.seen.faces(case.s, case.o)
     return ends(case, up) if _raises(case) is not None else None
 
 
 def _wavers(case: Case) -> dict[str, int]:
     """Who raises a hand and keeps it up, and on which side."""
     people = [a for a in case.free(case.seen.actors) if case.who(a).family == "person"]
-    return _doers(case, people, _hand_up)
+    return _doers(case, people, _raised)
 
 
-def _doers(case: Case, actors: Iterable[str], does: Callable[[Case, str, int], Flags]) -> dict[str, int]:
-    """Who begins to do something to one side and keeps doing it to the end, and to which side."""
+def _doers(case: Case, actors: Iterable[str], extent: Extent) -> dict[str, int]:
+    """Who brings an arm out to one side and keeps it so to the end, and to which side: the one with more of it."""
     found = {}
     for actor in actors:
-        for way in (-1, 1):
-            flags = does(case, actor, way)
-            since = first(flags, first(~flags))
-            if since is not None and mostly(flags[since:], _KEPT) and case.seen.ends(flags):
-                found[actor] = way
+        ways = [way for way in (-1, 1) if _keeps(case, _out(case, extent, actor, way))]
+        if ways:
+            found[actor] = max(ways, key=lambda way: mean(case.seen.tail(extent(case, actor, way))))
     return found
+
+
+def _keeps(case: Case, flags: Flags) -> bool:
+    """Whether something begins, stays so, and is so at the end."""
+    since = first(flags, first(~flags))
+    return since is not None and mostly(flags[since:], _KEPT) and case.seen.ends(flags)
 
 
 def _waver(case: Case) -> int | None:
@@ -223,11 +258,8 @@ def _leads_to(case: Case, actor: str, way: int) -> bool:
 # --- point ----------------------------------------------------------------------------------------------------------
 
 
-def _arm_out(case: Case, actor: str, way: int) -> Flags:
-    """In which frames an actor, not as at first, has an arm stretched to one side."""
-    out = steady(reach(case, actor, way, *_AHEAD)) / case.who(actor).kind.scale
-    stretched: Flags = lasting(out >= _STRETCHED.get(case.who(actor).noun, _STRETCHED_ELSE)) & case.seen.acts(actor)
-    return stretched
+def _arm_out(case: Case) -> Flags:
+    return _out(case, _stretched, case.s, case.d)
 
 
 def _raises_arm(case: Case) -> int | None:
@@ -236,24 +268,24 @@ def _raises_arm(case: Case) -> int | None:
 
 
 def _stretches(case: Case) -> int | None:
-    return first(_arm_out(case, case.s, case.d))
+    return first(_arm_out(case))
 
 
 def _keeps_out(case: Case) -> int | None:
     since = _stretches(case)
-    if since is None or not mostly(_arm_out(case, case.s, case.d)[since:], _KEPT):
+    if since is None or not mostly(_arm_out(case)[since:], _KEPT):
         return None
     return min(since + 2, case.last)
 
 
 def _pointed(case: Case) -> int | None:
-    return ends(case, _arm_out(case, case.s, case.d)) if _stretches(case) is not None else None
+    return ends(case, _arm_out(case)) if _stretches(case) is not None else None
 
 
 def _pointers(case: Case) -> dict[str, int]:
     """Who stretches an arm and keeps it so, and to which side."""
     handed = [a for a in case.free(case.seen.actors) if case.who(a).family != "animal"]
-    return _doers(case, handed, _arm_out)
+    return _doers(case, handed, _stretched)
 
 
 def _pointer(case: Case) -> int | None:
@@ -289,7 +321,7 @@ def _bends(case: Case) -> int | None:
     since = _turns(case)
     if since is None:
         return None
-    gap = case.seen.gap(case.s, case.o)[since:]
+    gap = steady(case.seen.gap(case.s, case.o))[since:]
     head = case.d * steady(case.seen.head(case.s))[since:]
     bent = (gap <= np.fmax.accumulate(gap) - _BENT) | (head >= np.fmin.accumulate(head) + _BENT)
     return first(np.concatenate([np.zeros(since, bool), lasting(bent)]))

@@ -6,39 +6,47 @@ from collections.abc import Callable
 
 import numpy as np
 
-from interplay.world.judge.evidence import STEP, Evidence, Flags, lasting
+from interplay.world.judge.evidence import STEP, Evidence, Flags, Floats, lasting
 from interplay.world.judge.verbs.base import Case, Predicate, Shown, at_end, at_start
 from interplay.world.verbs.solo import WALK
 
 _WALKED = 0.5 * WALK
 _JUMPED, _JUMPED_AWAY = 0.06, 0.08
-_CROUCHED, _UP = 0.04, 0.06
+_CROUCHED = 0.04
+# Two raised arms reach so far to both sides of the head (in a person's size), and farther than the head did.
+_BOTH_UP, _WIDER = 0.11, 0.03
 
 Doing = Callable[[Evidence, str], Flags]
 
 
-def _change(values: np.ndarray) -> np.ndarray:
-    return values - values[0]
+def _change(values: Floats) -> Floats:
+    change: Floats = values - values[0]
+    return change
 
 
 def _walking(seen: Evidence, actor: str) -> Flags:
-    return np.abs(seen.shifted(actor)) >= STEP
+    flags: Flags = np.abs(seen.shifted(actor)) >= STEP
+    return flags
 
 
 def _walked(seen: Evidence, actor: str) -> Flags:
-    return np.abs(seen.shifted(actor)) >= _WALKED
+    flags: Flags = np.abs(seen.shifted(actor)) >= _WALKED
+    return flags
 
 
 def _airborne(seen: Evidence, actor: str) -> Flags:
-    return _change(seen.track(actor).bottom) >= _JUMPED
+    flags: Flags = _change(seen.track(actor).bottom) >= _JUMPED
+    return flags
 
 
 def _landed_elsewhere(seen: Evidence, actor: str) -> Flags:
-    return (np.abs(seen.shifted(actor)) >= _JUMPED_AWAY) & ~_airborne(seen, actor)
+    flags: Flags = (np.abs(seen.shifted(actor)) >= _JUMPED_AWAY) & ~_airborne(seen, actor)
+    return flags
 
 
 def _crouching(seen: Evidence, actor: str) -> Flags:
-    return _change(seen.track(actor).top) <= -_CROUCHED
+    flags: Flags = _change(seen.track(actor).top) <= -_CROUCHED
+    return flags
 
 
 def _turned(seen: Evidence, actor: str) -> Flags:
@@ -54,7 +62,8 @@ def _arms_up(seen: Evidence, actor: str) -> Flags:
     track, member = seen.track(actor), seen.brief.member(actor)
     band = member.y + 0.44 * member.kind.scale, member.y + 0.75
     out = [track.reach(way, *band) for way in (-1.0, 1.0)]
-    return (np.minimum(*out) >= 0.11 * member.kind.scale) & (_change(out[0] + out[1]) >= 0.03)
+    flags: Flags = (np.minimum(*out) >= _BOTH_UP * member.kind.scale) & (_change(out[0] + out[1]) >= _WIDER)
+    return flags
 
 
 def _solo(doing: Doing, done: Doing) -> Shown:

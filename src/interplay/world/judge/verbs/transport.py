@@ -26,7 +26,8 @@ def _bottom(case: Case) -> Floats:
 
 def _risen(case: Case) -> Floats:
     bottom = _bottom(case)
-    return bottom - bottom[0]
+    risen: Floats = bottom - bottom[0]
+    return risen
 
 
 # --- lift -----------------------------------------------------------------------------------------------------------
@@ -120,12 +121,15 @@ def brings(case: Case) -> int | None:
     """The object, in touch with the subject, is nearer to the recipient than at first."""
     ways = case.seen.gap(case.r, case.o), case.seen.between(case.r, case.o)
     near = np.logical_or(*(way <= way[0] - NUDGE for way in ways))
-    return first(lasting(near) & case.seen.touch(case.s, case.o) & case.seen.acts(case.s))
+    return first(lasting(near) & case.seen.touch(case.s, case.o), first(case.seen.acts(case.s)))
 
 
 def _both_hold(case: Case) -> int | None:
-    both = case.seen.touch(case.s, case.o) & case.seen.touch(case.r, case.o)
-    return first(both & case.seen.acts(case.r), case.seen.contact(case.r, case.o, FREE))
+    """Subject and recipient both have the object, once the subject has come or held it out and the other has it."""
+    came, met = first(case.seen.acts(case.s)), case.seen.contact(case.r, case.o, FREE)
+    if came is None or met is None:
+        return None
+    return first(case.seen.touch(case.s, case.o) & case.seen.touch(case.r, case.o), max(came, met))
 
 
 def _lets_go(case: Case) -> int | None:
