@@ -21,7 +21,7 @@ _AROUND = 0.14
 # stretched arm is: below a girl's pigtails.
 _ARMS, _BESIDE_HEAD, _AHEAD = (0.13, 0.42), (0.37, 0.60), (0.10, 0.39)
 # A raised hand is farther out than hair, a stretched arm farther than one that hangs or swings, in a person's size.
-_RAISED, _STRETCHED = {"girl": 0.188, "robot arm": 0.30}, {"robot arm": 0.30}
+_RAISED, _STRETCHED = {"girl": 0.188}, {"robot arm": 0.30}
 _RAISED_ELSE, _STRETCHED_ELSE = 0.172, 0.155
 # A hand is kept up when it is seen so in this share of the frames: it is small.
 _KEPT = 0.6
