@@ -78,4 +78,5 @@ class PretrainConfig(Config):
     clips: int = 12000
     denoiser: tuple[DenoiserConfig, ...] = (
         DenoiserConfig(name="denoiser", steps=3600, learning_rate=1e-3, final_learning_rate=2e-5, warmup_steps=200),
+        DenoiserConfig(name="restart", steps=3600, learning_rate=5e-4, final_learning_rate=1e-5, warmup_steps=200),
     )

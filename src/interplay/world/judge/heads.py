@@ -1,4 +1,4 @@
-"""Heads and hands: which of a person's pixels are its head, which its hands, and which way somebody faces.
+"""Heads: which of a person's pixels are its head, and which way somebody faces.
 
 A head is compared with portraits that look left and right, and so is an animal's whole outline. Shape legend: ``p``
 pixel frames, ``y x`` rows and columns of the working size.
@@ -29,8 +29,8 @@ Floats = Float[ndarray, " p"]
 
 # A head is so many radii high and half as wide, from the top of the hair.
 _HEIGHT, _ASIDE = 2.3, 1.45
-# Hems and legs of who wears a dress are below this height (of a grown-up): skin there is no hand.
-_LEGS = 0.15
+# Dark is hair only above this height (of a grown-up).
+_LEGS = 0.2
 # By how many pixels a portrait is shifted to fit a head; what it is painted on.
 _SEARCH_X, _SEARCH_Y = 2, 2
 _GREY = (200, 200, 200)
@@ -42,32 +42,22 @@ _SNOUTS = (None, (0.3, 0.17), (0.3, 0.08))
 _ROBOT_SHOULDER, _ROBOT_AHEAD = 0.24, 0.06
 
 
-@dataclass(frozen=True)
-class Heads:
-    """Of one person: the pixels of head and hands."""
-
-    head: Bool[ndarray, "p y x"]
-    hand: Bool[ndarray, "p y x"]
-
-
-def heads_of(look: Appearance, classes: Int8[ndarray, "p y x"], mask: Bool[ndarray, "p y x"], view: View) -> Heads:
-    """Head and hands of a member; empty for all but persons."""
-    empty = np.zeros_like(mask)
+def head_of(
+    look: Appearance, classes: Int8[ndarray, "p y x"], mask: Bool[ndarray, "p y x"], view: View
+) -> Bool[ndarray, "p y x"]:
+    """The pixels of a member's head; none of all but persons."""
+    head = np.zeros_like(mask)
     if not look.is_person:
-        return Heads(empty, empty)
-    head, skin = empty, mask & (classes == SKIN_CLASS)
-    hairy = mask & ((classes == HAIR_CLASS) | (classes == DARK_CLASS))
+        return head
+    hair = mask & (classes == HAIR_CLASS)
+    dark = mask & ((classes == HAIR_CLASS) | (classes == DARK_CLASS))
+    dark[:, view.row(look.member.y + _LEGS * look.member.kind.scale) :] = False
     radius = head_radius(look.member.kind.scale) * view.unit
-    lowest = view.row(look.member.y + 0.2 * look.member.kind.scale)
-    hairy[:, lowest:] = False
     for frame in range(len(mask)):
-        window = _window(mask[frame] & (classes[frame] == HAIR_CLASS), hairy[frame], radius)
+        window = _window(hair[frame], dark[frame], radius)
         if window is not None:
-            head[frame][window] = (hairy | skin)[frame][window]
-    hand = skin & ~head
-    if look.member.noun in ("woman", "girl"):
-        hand[:, view.row(look.member.y + _LEGS * look.member.kind.scale) :] = False
-    return Heads(head, hand)
+            head[frame][window] = (dark[frame] | (mask[frame] & (classes[frame] == SKIN_CLASS)))[window]
+    return head
 
 
 def _window(hair: Bool[ndarray, "y x"], dark: Bool[ndarray, "y x"], radius: float) -> tuple[slice, slice] | None:
@@ -87,7 +77,7 @@ def _window(hair: Bool[ndarray, "y x"], dark: Bool[ndarray, "y x"], radius: floa
 
 def facing_of(
     look: Appearance,
-    heads: Heads,
+    head: Bool[ndarray, "p y x"],
     frames: UInt8[ndarray, "p y x 3"],
     mask: Bool[ndarray, "p y x"],
     x: Floats,
@@ -97,7 +87,7 @@ def facing_of(
     """Which way a member faces, -1 (left) to 1; NaN for things and where it cannot be told."""
     family = look.member.family
     if family == "person":
-        return _face(look.member.noun, frames, heads.head, view.unit, softness)
+        return _face(look.member.noun, frames, head, view.unit, softness)
     if family == "animal":
         return _snout(look.member.noun, mask, view.unit)
     if family == "robot":

@@ -34,11 +34,9 @@ class Place(NamedTuple):
     y: float
     bottom: float
     top: float
-    left: float
-    right: float
 
 
-NOWHERE = Place(*[float("nan")] * 6)
+NOWHERE = Place(*[float("nan")] * 4)
 
 
 def places_of(
@@ -48,7 +46,7 @@ def places_of(
     states: Sequence[State],
     view: View,
     home: Home | None,
-) -> Float[ndarray, "6 p"]:
+) -> Float[ndarray, "4 p"]:
     """The places of a member in all frames, one row for each value of :class:`Place`."""
     found, before = [], None
     for frame, state in enumerate(states):
@@ -63,27 +61,26 @@ def places_of(
             place = _thing(look, mask[frame], own[frame], before, view)
         found.append(place)
         before = place
-    values: Float[ndarray, "6 p"] = np.array(found, np.float64).T
+    values: Float[ndarray, "4 p"] = np.array(found, np.float64).T
     return values
 
 
 def _alive(look: Appearance, mask: Bool[ndarray, "y x"], own: Bool[ndarray, "y x"], view: View) -> Place:
     rows, columns = np.nonzero(mask)
-    low, high, left, right = _extremes(rows, columns, view)
+    low, high = _extremes(rows, view)
     body_rows, body = np.nonzero(own) if own.any() else (rows, columns)
     if look.member.family == "robot":
         column = body[body_rows >= view.row(look.member.y + _ROBOT_COLUMN)]
         body = column if column.size else body
     x = (float(np.median(body)) + 0.5) / view.unit
-    return Place(x, view.y(float(rows.mean()) + 0.5), low, high, left, right)
+    return Place(x, view.y(float(rows.mean()) + 0.5), low, high)
 
 
 def _standing(look: Appearance, mask: Bool[ndarray, "y x"], view: View) -> Place:
     """A thing where it stood at first, in whatever state."""
     member = look.member
-    rows, columns = np.nonzero(mask)
-    _, high, left, right = _extremes(rows, columns, view)
-    return Place(member.x, member.y + member.kind.height / 2, member.y, high, left, right)
+    high = _extremes(np.nonzero(mask)[0], view)[1]
+    return Place(member.x, member.y + member.kind.height / 2, member.y, high)
 
 
 def _thing(
@@ -91,8 +88,7 @@ def _thing(
 ) -> Place:
     """A thing is rigid: of one that is seen in part, what is seen only bounds where its middle is."""
     kind = look.member.kind
-    rows, columns = np.nonzero(mask)
-    _, high, left, right = _extremes(rows, columns, view)
+    high = _extremes(np.nonzero(mask)[0], view)[1]
     rows, columns = np.nonzero(own)
     x = (float(columns.mean()) + 0.5) / view.unit - look.x
     y = view.y(float(rows.mean()) + 0.5) - look.y + kind.height / 2
@@ -100,18 +96,13 @@ def _thing(
         x = _bounded(before.x, float(columns.min()) / view.unit, float(columns.max() + 1) / view.unit, kind.half_width)
         if look.member.noun != "lamp":
             y = _bounded(before.y, view.y(float(rows.max()) + 1.0), view.y(float(rows.min())), kind.height / 2)
-    return Place(x, y, y - kind.height / 2, high, left, right)
+    return Place(x, y, y - kind.height / 2, high)
 
 
-def _extremes(rows: Pixels, columns: Pixels, view: View) -> tuple[float, float, float, float]:
-    """Lowest, highest, leftmost and rightmost place of a member's pixels (rows in order), without dirt."""
-    columns, dirt = np.sort(columns), int(_DIRT * rows.size)
-    return (
-        view.y(float(rows[-1 - dirt]) + 1.0),
-        view.y(float(rows[dirt])),
-        float(columns[dirt]) / view.unit,
-        (float(columns[-1 - dirt]) + 1.0) / view.unit,
-    )
+def _extremes(rows: Pixels, view: View) -> tuple[float, float]:
+    """Lowest and highest place of a member's pixels (rows in order), without dirt."""
+    dirt = int(_DIRT * rows.size)
+    return view.y(float(rows[-1 - dirt]) + 1.0), view.y(float(rows[dirt]))
 
 
 def _bounded(before: float, low: float, high: float, half: float) -> float:

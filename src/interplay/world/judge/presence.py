@@ -26,7 +26,7 @@ from interplay.world.judge.tracks import Recovery
 _FASTEST = 0.36 * 16
 # Two members traded places if each is this near to where the other one was, those places are this far apart, and each
 # went this share of the way between them.
-_SAME_PLACE, _OTHER_PLACE, _WAY = 0.10, 0.15, 0.6
+_SAME_PLACE, _OTHER_PLACE, _WAY = 0.10, 0.15, 0.8
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,9 @@ _EDGE = 3
 # A person of whose head less than this share is seen, or can be behind something, is none.
 _HEAD = 0.25
 # A member that is not seen is behind others if they fill this share of where it was seen last or is seen next, in every
-# frame between; one that never comes back is gone unless most of its place is filled.
-_BEHIND_FOR_A_WHILE, _BEHIND_FOR_GOOD = 0.35, 0.55
+# frame between; one that never comes back is gone unless most of its place is filled: a thing's by more
+# than the hands that held it.
+_BEHIND_FOR_A_WHILE, _BEHIND_FOR_GOOD, _THING_FOR_GOOD = 0.35, 0.55, 0.7
 # What moves fast is smeared by an autoencoder over as many frames as it packs into one, into any colour: what is back
 # after so few is not gone if this share of its area is somewhere on its way (wider than it by this share of its size).
 _BLUR_FRAMES, _TRACE, _ASIDE = 4, 0.15, 1.0
@@ -59,8 +60,9 @@ def states_of(
         visible &= _has_head(look, mask, head, others)
     states = [State.SEEN if v else State.MISSING for v in visible]
     peeps = (left >= _PEEPS * look.area) & beside(mask, others) & (not look.is_thing)
+    for_good = _THING_FOR_GOOD if look.is_thing else _BEHIND_FOR_GOOD
     for start, stop in _unseen_runs(visible.tolist()):
-        needed = _BEHIND_FOR_A_WHILE if stop < len(states) else _BEHIND_FOR_GOOD
+        needed = _BEHIND_FOR_A_WHILE if stop < len(states) else for_good
         before = mask[start - 1] if start > 0 else look.mask
         after = mask[stop] if stop < len(states) else before
         places = (before, after) if stop < len(states) else (before,)

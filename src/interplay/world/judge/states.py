@@ -32,7 +32,7 @@ _SIDES: Mapping[str, tuple[int, ...]] = {
 _FITS, _BOOK_FITS, _BOOK_LINGERS, _FREE = 0.5, 0.75, 0.95, 0.2
 # A pixel is not the stage's from this squared difference on: so many times the noise and so much more.
 _SURELY, _NOTICED = 1.5, 150.0
-# A book of whose colour this share is elsewhere has been taken away.
+# A book of whose colour this share more is elsewhere than before has been taken away.
 _ELSEWHERE = 0.4
 # A pixel cannot be farther off than this (grey levels): a hand that nobody owns yet must not decide.
 _OFF = 90.0
@@ -86,11 +86,9 @@ def at_home(
     ratio, enough = costs.min(axis=1) / np.maximum(empty, 1.0), free.mean(axis=1) >= _FREE
     there = (ratio <= _FITS) & enough
     if look.member.noun == "book":
-        # One that is shut and of whose colour much is elsewhere has been taken away; an open one shows little of it.
-        elsewhere = (own & ~pictures.masks[0]).sum(axis=(1, 2)) >= _ELSEWHERE * look.whole
-        taken = elsewhere & ~_was_open(there, pictures.opened[best])
+        taken = _taken((own & ~pictures.masks[0]).sum(axis=(1, 2)), look.whole, there, pictures.opened[best])
         likely = (ratio <= _BOOK_LINGERS) | _filled(seen, pictures.empty, free, sight.noise)
-        there |= _lasting((ratio <= _BOOK_FITS) & enough & ~taken, likely & enough & ~elsewhere)
+        there |= _lasting((ratio <= _BOOK_FITS) & enough & ~taken, likely & enough & ~taken)
     opened = _filling(seen, pictures.drawn, free) if look.member.noun == "cup" else pictures.opened[best]
     opened = np.where(there, opened, np.nan)
     # What is shut looks as it does anywhere, and is found by its colour.
@@ -134,11 +132,16 @@ def _pictures(brief: Brief, size_hw: tuple[int, int], member_id: str, softness: 
     return _Pictures(opened, masks, rows, columns, drawn, empty[0])
 
 
-def _was_open(there: Bool[ndarray, " p"], opened: Floats) -> Bool[ndarray, " p"]:
-    """Whether a thing was open when it was last there for certain."""
+def _taken(
+    elsewhere: Int[ndarray, " p"], whole: int, there: Bool[ndarray, " p"], opened: Floats
+) -> Bool[ndarray, " p"]:
+    """Whether a book has been taken away: much more of its colour is elsewhere than when it last was there for certain.
+
+    Of one that was open then little is seen of its colour, and what is elsewhere is something else.
+    """
     last = np.maximum.accumulate(np.where(there, np.arange(len(there)), 0))
-    was: Bool[ndarray, " p"] = opened[last] >= OPENED
-    return was
+    taken: Bool[ndarray, " p"] = (elsewhere - elsewhere[last] >= _ELSEWHERE * whole) & (opened[last] < OPENED)
+    return taken
 
 
 def _lasting(sure: Bool[ndarray, " p"], likely: Bool[ndarray, " p"]) -> Bool[ndarray, " p"]:

@@ -16,7 +16,7 @@ from numpy import ndarray
 
 from interplay.world.judge.appearance import Appearance, Setting, View, setting_of
 from interplay.world.judge.brief import Brief
-from interplay.world.judge.heads import facing_of, heads_of
+from interplay.world.judge.heads import facing_of, head_of
 from interplay.world.judge.ownership import NOBODY, Ownership, Stray, assign
 from interplay.world.judge.places import places_of
 from interplay.world.judge.segment import BACKGROUND, shrink
@@ -34,23 +34,20 @@ class Track:
     """One member over the clip.
 
     ``mask`` at the working size, ``head`` the part of it that is a person's head; middle ``x``, ``y``, extremes
-    ``bottom``, ``top``, ``left``, ``right``. ``facing`` (persons, animals, robot arms) runs from -1 (left) to 1,
+    ``bottom``, ``top``. ``facing`` (persons, animals, robot arms) runs from -1 (left) to 1,
     ``opened`` (things that have a state) from 0 (closed, dark, empty) to 1 (open, lit, full); NaN where it is unknown
-    or senseless. ``hand`` is skin beyond the head, ``partial`` says whether somebody before it hides much of it.
+    or senseless. ``partial`` says whether somebody before it hides much of it.
     """
 
     look: Appearance
     view: View
     mask: Bool[ndarray, "p y x"]
     head: Bool[ndarray, "p y x"]
-    hand: Bool[ndarray, "p y x"]
     states: tuple[State, ...]
     x: Floats
     y: Floats
     bottom: Floats
     top: Floats
-    left: Floats
-    right: Floats
     facing: Floats
     partial: Bool[ndarray, " p"]
     opened: Floats
@@ -82,7 +79,7 @@ class Recovery:
     num_frames: int
     size_hw: tuple[int, int]
     view: View
-    _gaps: dict[tuple[str, str, str], tuple[Floats, Float[ndarray, "p 2"]]] = field(default_factory=dict)
+    _gaps: dict[tuple[str, str], Floats] = field(default_factory=dict)
 
     @property
     def unit(self) -> float:
@@ -91,22 +88,10 @@ class Recovery:
 
     def gap(self, one: str, other: str) -> Floats:
         """Shortest way between two members' pixels; 0 when they touch, NaN when one is unseen."""
-        return self._nearest(one, other, "mask")[0]
-
-    def hand_gap(self, actor: str, other: str) -> Floats:
-        """As :meth:`gap`, from all of an actor but a person's head."""
-        return self._nearest(actor, other, "body")[0]
-
-    def nearest(self, one: str, other: str) -> Float[ndarray, "p 2"]:
-        """The point (x, y) of ``one`` that is nearest to ``other``: the part it would touch with."""
-        return self._nearest(one, other, "mask")[1]
-
-    def _nearest(self, one: str, other: str, part: str) -> tuple[Floats, Float[ndarray, "p 2"]]:
-        key = (one, other, part)
+        key = (min(one, other), max(one, other))
         if key not in self._gaps:
-            first, second = self.tracks[one], self.tracks[other]
-            mask = first.mask & ~first.head if part == "body" else first.mask
-            self._gaps[key] = _gaps(mask, second.mask, first.seen & second.seen, self.view)
+            first, second = (self.tracks[member] for member in key)
+            self._gaps[key] = _gaps(first.mask, second.mask, first.seen & second.seen, self.unit)
         return self._gaps[key]
 
 
@@ -143,23 +128,20 @@ class _Found:
         mask = owner == index
         own, others = mask & self.ownership.own_colour, (owner != NOBODY) & ~mask
         home = self.ownership.homes.get(index)
-        heads = heads_of(look, self.classes, mask, view)
-        states = states_of(look, mask, own, heads.head, others, self.classes != BACKGROUND, home)
-        x, y, bottom, top, left, right = places_of(look, mask, own, states, view, home)
+        head = head_of(look, self.classes, mask, view)
+        states = states_of(look, mask, own, head, others, self.classes != BACKGROUND, home)
+        x, y, bottom, top = places_of(look, mask, own, states, view, home)
         return Track(
             look=look,
             view=view,
             mask=mask,
-            head=heads.head,
-            hand=heads.hand,
+            head=head,
             states=states,
             x=x,
             y=y,
             bottom=bottom,
             top=top,
-            left=left,
-            right=right,
-            facing=np.where(np.isfinite(x), facing_of(look, heads, self.frames, mask, x, view, self.softness), np.nan),
+            facing=np.where(np.isfinite(x), facing_of(look, head, self.frames, mask, x, view, self.softness), np.nan),
             partial=(own.sum(axis=(1, 2)) < _WHOLE * look.area) & beside(own, others),
             opened=np.full(len(x), np.nan) if home is None else home.opened,
         )
@@ -172,22 +154,16 @@ def full_size_mask(track: Track, size_hw: tuple[int, int]) -> Bool[ndarray, "p h
     return full
 
 
-def _gaps(
-    one: Bool[ndarray, "p y x"], other: Bool[ndarray, "p y x"], seen: Bool[ndarray, " p"], view: View
-) -> tuple[Floats, Float[ndarray, "p 2"]]:
-    """The shortest way between two masks in every frame, and where it starts."""
-    gaps, points = np.full(len(seen), np.nan), np.full((len(seen), 2), np.nan)
+def _gaps(one: Bool[ndarray, "p y x"], other: Bool[ndarray, "p y x"], seen: Bool[ndarray, " p"], unit: float) -> Floats:
+    """The shortest way between two masks in every frame."""
+    gaps = np.full(len(seen), np.nan)
     rims = _rim(one), _rim(other)
     for frame in np.flatnonzero(seen):
         first, second = (np.argwhere(rim[frame]).astype(np.float32) for rim in rims)
-        if not len(first) or not len(second):
-            continue
-        squared = ((first[:, None] - second[None]) ** 2).sum(-1)
-        nearest = np.unravel_index(int(squared.argmin()), squared.shape)
-        row, column = first[nearest[0]] + 0.5
-        gaps[frame] = max(float(np.sqrt(squared[nearest])) - 1.0, 0.0) / view.unit
-        points[frame] = column / view.unit, view.y(float(row))
-    return gaps, points
+        if len(first) and len(second):
+            squared = ((first[:, None] - second[None]) ** 2).sum(-1)
+            gaps[frame] = max(float(np.sqrt(squared.min())) - 1.0, 0.0) / unit
+    return gaps
 
 
 def _rim(mask: Bool[ndarray, "p y x"]) -> Bool[ndarray, "p y x"]:
