@@ -467,37 +467,15 @@ def _page(forward: list[str], generation: list[str], of_blocks: list[str], devic
     scale = (
         "At the models' real shapes."
         if device.type == "cuda"
-        else "**At reduced size, for want of a GPU**: about a ninth of the real tokens (17,776 and 32,760) and of the "
-        "real width (48 heads x 64 and 40 heads x 128), so that attention has its real share of a block's work."
+        else "**At reduced size, for want of a GPU**: about a ninth (CogVideoX) and a sixteenth (Wan) of the real "
+        "tokens (17,776 and 32,760) and of the real width (48 heads x 64 and 40 heads x 128), so that attention has "
+        "its real share of a block's work; and a block with all of CogVideoX's tokens and a single head."
     )
-    return "\n".join(
-        [
-            "# The cost of observation",
-            "",
-            (__doc__ or "").split("\n\n", 2)[2].strip(),
-            "",
-            "## Tiny backbones on a CPU",
-            "",
-            "A forward of two clips, every site observed.",
-            "",
-            *head,
-            *forward,
-            "",
-            "Two clips generated with guidance (a batch of four); the alignment score of every layer, head and step.",
-            "",
-            "| backbone | plain | analysed | of plain |",
-            "|---|---|---|---|",
-            *generation,
-            "",
-            "## One block, random weights",
-            "",
-            scale,
-            "",
-            *head,
-            *of_blocks,
-            "",
-        ]
-    )
+    tiny = "## Tiny backbones on a CPU\n\nA forward of two clips, every site observed.\n"
+    guided = "Two clips generated with guidance (a batch of four); the alignment score of every layer, head and step.\n"
+    parts = ["# The cost of observation\n", (__doc__ or "").split("\n\n", 2)[2].strip() + "\n", tiny, *head, *forward]
+    parts += ["", guided, "| backbone | plain | analysed | of plain |", "|---|---|---|---|", *generation]
+    return "\n".join([*parts, "", "## One block, random weights\n", scale + "\n", *head, *of_blocks, ""])
 
 
 def _machine(device: torch.device) -> str:

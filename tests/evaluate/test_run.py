@@ -61,8 +61,10 @@ def test_a_generation_is_judged_against_the_scene(clips, generate, tmp_path):
     artifact = run(QUICK, clips, generation, tmp_path / "scores")
     content = read_json(artifact.path / "scores.json")
     for row in content["clips"].values():
-        assert (row["kisa_raw"], row["sgi_raw"], row["spi"]) == (pytest.approx(1 / 6), 0.0, 1.0)
-        assert row["if"] == pytest.approx(1 / 12)
+        # The state before is true; who waves or points may also be turned to the other from the start.
+        assert row["kisa_raw"] in (pytest.approx(1 / 6), pytest.approx(2 / 6))
+        assert (row["sgi_raw"], row["spi"]) == (0.0, 1.0)
+        assert row["if"] == pytest.approx(row["kisa_raw"] / 2)
     assert {entry["identity"] for entry in artifact.manifest["inputs"].values()} == {
         clips.identity,
         generation.identity,

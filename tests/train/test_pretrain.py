@@ -14,14 +14,25 @@ from interplay.train.pretrain.config import AutoencoderConfig, DenoiserConfig, P
 from interplay.train.pretrain.latents import cache_latents, calibrate
 from interplay.train.pretrain.run import run
 
-PHASE = AutoencoderConfig(steps=1, batch_size=1, crop_frames=9, learning_rate=1e-3)
-BRIEF = DenoiserConfig(steps=2, batch_size=2, learning_rate=1e-3, final_learning_rate=1e-5, warmup_steps=1)
+PHASE = AutoencoderConfig(name="autoencoder", steps=1, batch_size=1, crop_frames=9, learning_rate=1e-3)
+BRIEF = DenoiserConfig(
+    name="denoiser", steps=2, batch_size=2, learning_rate=1e-3, final_learning_rate=1e-5, warmup_steps=1
+)
 CONFIG = PretrainConfig(
-    autoencoder=PHASE,
-    refinement=PHASE.model_copy(update={"crop_frames": 17, "motion_weight": 4.0}),
+    autoencoder=(
+        PHASE,
+        PHASE.model_copy(
+            update={
+                "name": "motion",
+                "crop_frames": 17,
+                "motion_weight": 4.0,
+                "moving_share": 1.0,
+                "precision": "bfloat16",
+            }
+        ),
+    ),
     clips=4,
-    denoiser=BRIEF,
-    restart=BRIEF,
+    denoiser=(BRIEF, BRIEF.model_copy(update={"name": "restart"})),
 )
 
 

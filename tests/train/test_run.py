@@ -40,7 +40,9 @@ def test_a_run_writes_what_the_next_stages_read(backbone_folder: str, clips: Art
     rows = list(csv.DictReader((artifact.path / "losses.csv").open()))
     assert [row["step"] for row in rows] == ["0", "1", "2"]
     for term in ("diffusion", "sga_subject", "sga_object", "sga_verb", "spa_subject", "spa_object"):
-        assert all(float(row[term]) > 0 for row in rows)
+        # A batch of clips in which nothing happens has no verb and no roles to align.
+        assert all(float(row[term]) >= 0 for row in rows)
+        assert any(float(row[term]) > 0 for row in rows)
     assert artifact.summary["layers"] == {"v2t": [0], "v2v": [1]}
     assert load_recipe(artifact.path / "recipe.yaml", TrainConfig).matrix == MATRIX
     adapted = {key.split(".")[2] for key in lora_of(artifact)}

@@ -1,98 +1,91 @@
 from __future__ import annotations
 
-import hashlib
-
 import numpy as np
 import pytest
 
+from interplay.world.canvas import Camera
+from interplay.world.figures.scenery import BACKDROPS, paint_backdrop
 from interplay.world.palette import INSTANCE_COLOURS
-from interplay.world.render import Rendering, render
-from interplay.world.sampling import render_at
-from interplay.world.scene import VERBS, Composition, Scene, Verb, sample_scene
-from interplay.world.staging import HEAD_TOP, stage
-
-SIZE = (48, 80)
-
-
-def scene_of(verb: Verb, seed: int = 0) -> Scene:
-    return sample_scene(Composition(verb, "red", "box"), SIZE[1] / SIZE[0], np.random.default_rng(seed))
-
-
-def rendered(verb: Verb, seed: int = 0) -> Rendering:
-    return render(scene_of(verb, seed), 17, SIZE)
-
-
-def test_same_seed_same_bytes() -> None:
-    digests = {hashlib.sha256(render_at(5, "train", 11, 17, SIZE)[1].frames.tobytes()).hexdigest() for _ in range(2)}
-    assert len(digests) == 1
+from interplay.world.render import painting_order, render
+from interplay.world.sampling import render_at, scene_at
+from interplay.world.verbs import VERBS
+from world_scenes import SIZE, SQUARE, WIDE, scene_of
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_masks_lie_on_their_colour_and_do_not_overlap(verb: Verb) -> None:
-    scene, picture = scene_of(verb), rendered(verb)
-    covered = np.sum(list(picture.masks.values()), axis=0)
-    assert covered.max() == 1
-    for member in scene.members:
-        inside = picture.frames[picture.masks[member.id]].astype(int)
-        distance = np.abs(inside - np.array(INSTANCE_COLOURS[member.colour])).sum(axis=1)
-        others = [INSTANCE_COLOURS[m.colour] for m in scene.members if m.id != member.id]
-        for colour in others:
-            assert (np.abs(inside - np.array(colour)).sum(axis=1) == 0).mean() < 0.01
-        if member.kind == "box":
-            assert (distance < 40).mean() > 0.5
-
-
-@pytest.mark.parametrize("verb", VERBS)
-def test_nothing_moves_before_it_is_touched(verb: Verb) -> None:
-    for seed in range(5):
+def test_masks_are_disjoint_and_everybody_is_seen_at_first_and_at_last(verb):
+    for seed in range(3):
         scene = scene_of(verb, seed)
-        motion = stage(scene, 17)
-        thing = motion.things[scene.object]
-        touched = min(c.first for c in motion.contacts if c.what == scene.object)
-        assert np.allclose(thing.x[: touched + 1], thing.x[0], atol=1e-6) or verb == "give"
-        assert np.allclose(thing.y[: touched + 1], thing.y[0], atol=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("verb", "moves_x", "moves_y"), [("push", 0.3, 0.0), ("kick", 0.42, 0.0), ("lift", None, HEAD_TOP)]
-)
-def test_the_outcome_is_visible_in_the_last_frame(verb: Verb, moves_x: float | None, moves_y: float) -> None:
-    scene = scene_of(verb)
-    thing = stage(scene, 17).things[scene.object]
-    if moves_x is not None:
-        assert thing.x[-1] - thing.x[0] == pytest.approx(scene.direction * moves_x, abs=1e-5)
-    assert thing.y[-1] == pytest.approx(moves_y, abs=1e-5)
-
-
-def test_a_given_thing_ends_with_the_recipient() -> None:
-    scene = scene_of("give")
-    motion = stage(scene, 17)
-    thing, giver = motion.things["id2"], motion.persons["id1"]
-    recipient = scene.member("id3").x
-    assert abs(thing.x[0] - giver.x[0]) < abs(thing.x[0] - recipient)
-    assert abs(thing.x[-1] - recipient) < abs(thing.x[-1] - giver.x[-1])
+        masks = render(scene, 17, SIZE).masks
+        assert np.sum(list(masks.values()), axis=0).max() == 1
+        for member in scene.members:
+            assert masks[member.id][0].sum() >= 8
+            assert masks[member.id][-1].sum() >= 8
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_only_the_participants_move(verb: Verb) -> None:
-    scene = scene_of(verb)
-    motion = stage(scene, 17)
-    for member in scene.members:
-        if member.id not in (scene.subject, scene.object):
-            x = motion.persons[member.id].x if member.kind == "person" else motion.things[member.id].x
-            assert np.ptp(x) == 0
+def test_the_last_frame_differs_from_the_first(verb):
+    for seed in range(3):
+        rendering = render(scene_of(verb, seed), 17, SIZE)
+        change = np.abs(rendering.frames[-1].astype(int) - rendering.frames[0]).max(axis=-1)
+        assert (change > 40).sum() >= 12
 
 
-@pytest.mark.parametrize("size", [(24, 40), (96, 160), (480, 800)])
-def test_drawing_does_not_depend_on_the_resolution(size: tuple[int, int]) -> None:
-    scene = scene_of("lift")
-    small, other = render(scene, 3, SIZE), render(scene, 3, size)
+def test_masks_lie_on_the_member_s_colour_and_on_nobody_else_s():
+    for index in range(12):
+        scene, rendering = render_at(0, "test", index, 5, (96, 160))
+        for member in scene.members:
+            inside = rendering.frames[rendering.masks[member.id]].astype(int)
+            for other in scene.members:
+                exact = (inside == INSTANCE_COLOURS[other.colour]).all(axis=1).mean()
+                assert exact > 0.05 if other is member else exact == 0
+
+
+@pytest.mark.parametrize("size", [(64, 64), (24, 40), (96, 160), (240, 360)])
+def test_drawing_does_not_depend_on_the_resolution(size):
+    scene = scene_of("lift", 2, aspect=size[1] / size[0])
+    small, other = render(scene, 3, size), render(scene, 3, (2 * size[0], 2 * size[1]))
     for member in scene.ids:
-        assert other.masks[member].mean() == pytest.approx(small.masks[member].mean(), rel=0.12)
+        assert other.masks[member].mean() == pytest.approx(small.masks[member].mean(), rel=0.16)
 
 
-def test_shapes_and_types() -> None:
-    picture = rendered("push")
-    assert picture.frames.shape == (17, 48, 80, 3)
-    assert picture.frames.dtype == np.uint8
-    assert all(mask.shape == (17, 48, 80) and mask.dtype == bool for mask in picture.masks.values())
+def test_parts_are_within_their_member():
+    scene, rendering = render_at(0, "test", 1, 9, SIZE)
+    for member in (m for m in scene.members if m.family == "person"):
+        whole = rendering.masks[member.id]
+        parts = [rendering.part(member.id, part) for part in ("body", "head", "near_hand", "far_hand")]
+        assert np.array_equal(np.sum(parts, axis=0), whole)
+        assert parts[1].any()
+
+
+def test_who_stands_at_the_back_is_painted_first():
+    for index in range(30):
+        scene = scene_at(0, "train", index, WIDE)
+        order = painting_order(scene)
+        assert sorted(order) == sorted(scene.ids)
+        lanes = [scene.member(member_id).lane for member_id in order]
+        assert lanes == sorted(lanes, reverse=True)
+
+
+def test_backdrops_are_muted_and_far_from_every_instance_colour():
+    colours = np.array(list(INSTANCE_COLOURS.values()))
+    for index in range(len(BACKDROPS)):
+        picture = paint_backdrop(index, Camera((96, 160), 1.6)).reshape(-1, 3)
+        assert (picture.max(axis=1) - picture.min(axis=1)).max() < 60
+        assert np.linalg.norm(picture[:, None] - colours, axis=-1).min() > 70
+    assert len(BACKDROPS) >= 4
+
+
+def test_lit_lamps_shine_on_the_scenery_but_own_none_of_it():
+    scene = scene_of("turn on", 4, alone=True)
+    rendering = render(scene, 17, (96, 160))
+    free = np.logical_not(np.any(list(rendering.masks.values()), axis=(0, 1)))
+    brighter = rendering.frames[-1].astype(int)[free] - rendering.frames[0][free]
+    assert brighter[:, 0].max() > 3
+
+
+def test_shapes_and_types():
+    rendering = render(scene_of("push", aspect=SQUARE), 7, (64, 64))
+    assert rendering.frames.shape == (7, 64, 64, 3)
+    assert rendering.frames.dtype == np.uint8
+    assert all(mask.shape == (7, 64, 64) and mask.dtype == bool for mask in rendering.masks.values())

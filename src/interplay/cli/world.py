@@ -17,6 +17,10 @@ def make(
     train: Annotated[int, typer.Option(help="Clips of the training split.")] = 400,
     test: Annotated[int, typer.Option(help="Clips of compositions that are trained, with new scenes.")] = 48,
     heldout: Annotated[int, typer.Option(help="Clips of compositions that are never trained.")] = 32,
+    solo: Annotated[int, typer.Option(help="Clips of one actor alone, for pretraining.")] = 0,
+    companions: Annotated[
+        bool, typer.Option("--companions", help="Also write structure and pose videos, reference images and speech.")
+    ] = False,
     seed: Seed = 0,
     overwrite: Overwrite = False,
 ) -> None:
@@ -24,9 +28,11 @@ def make(
 
     Example: interplay world make --train 100 --test 20 --heldout 20 --out runs/clips
     """
-    from interplay.world.make import WorldConfig, run
+    from interplay.world.make import COMPANIONS, WorldConfig, run
 
-    artifact = run(WorldConfig(seed=seed, train=train, test=test, heldout=heldout), out, overwrite=overwrite)
+    media = COMPANIONS if companions else ()
+    config = WorldConfig(seed=seed, train=train, test=test, heldout=heldout, solo=solo, companions=media)
+    artifact = run(config, out, overwrite=overwrite)
     print(artifact.path)
 
 

@@ -22,7 +22,8 @@ _BETAS = (0.9, 0.99)
 _MOMENTUM = 0.95
 # Matrices of hidden layers bear twice AdamW's rate: their updates are never larger in one direction than in another.
 _MUON_RATE = 2.0
-_NUMBERED = re.compile(r"\.\d+\.")
+# Repeated layers as the libraries call them: transformer_blocks.3, blocks.3, block.3, refiner_blocks.0, layers.3.
+_REPEATED = re.compile(r"(block|blocks|layer|layers)\.\d+\.")
 
 
 class OptimizerConfig(Config):
@@ -56,9 +57,12 @@ def build_optimizers(
 
 
 def hidden_matrices(module: nn.Module) -> set[str]:
-    """Names of the weights of linear layers inside numbered (repeated) layers: ``...blocks.3.ff.net.2.weight``."""
+    """Names of the weights of linear layers inside repeated layers: ``transformer_blocks.3.ff.net.2.weight``.
+
+    What stands before and behind them (patch and text projections, time embedding, output) is not hidden.
+    """
     return {
         f"{name}.weight"
         for name, layer in module.named_modules()
-        if isinstance(layer, nn.Linear) and _NUMBERED.search(f".{name}.")
+        if isinstance(layer, nn.Linear) and _REPEATED.search(f"{name}.")
     }

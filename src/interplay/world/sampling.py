@@ -5,15 +5,39 @@ from __future__ import annotations
 import numpy as np
 
 from interplay.core.seeds import derive_seed
+from interplay.world.casting import sample_scene
 from interplay.world.render import Rendering, render
-from interplay.world.scene import Scene, sample_scene
-from interplay.world.splits import Split, draw_composition
+from interplay.world.scene import Scene
+from interplay.world.splits import Composition, Split, draw_composition
+from interplay.world.verbs import VERBS
+
+# Shares of clips in which nothing happens, and in which two things do; the held-out split always shows something.
+_NOTHING, _TWO = 0.04, 0.12
 
 
 def scene_at(seed: int, split: Split, index: int, aspect: float) -> Scene:
-    """The scene of clip ``index`` in ``split`` of the world with root ``seed``."""
+    """The scene of clip ``index`` in ``split`` of the world with root ``seed``; ``aspect`` is width / height."""
     rng = np.random.default_rng(derive_seed(seed, "world", split, index))
-    return sample_scene(draw_composition(split, rng), aspect, rng)
+    return sample_scene(_compositions(split, rng), aspect, rng, alone=split == "solo")
+
+
+def _compositions(split: Split, rng: np.random.Generator) -> list[Composition]:
+    share = rng.random()
+    first = draw_composition(split, rng)
+    if split == "solo" or share >= _NOTHING + _TWO:
+        return [first]
+    if share < _NOTHING and split != "heldout":
+        return []
+    second = draw_composition(split, rng)
+    while not _fit(first, second):
+        second = draw_composition(split, rng)
+    return [first, second]
+
+
+def _fit(first: Composition, second: Composition) -> bool:
+    """Two subjects of different colours, and no more than five members: one of the events has no recipient."""
+    recipients = bool(VERBS[first.verb].recipients) + bool(VERBS[second.verb].recipients)
+    return second.subject_colour != first.subject_colour and recipients < 2
 
 
 def render_at(

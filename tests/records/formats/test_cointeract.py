@@ -314,6 +314,24 @@ def test_latent_keys_are_written_as_pixel_keys(dataset, tmp_path):
     assert only(tmp_path / "out", tracks=False).clip.boxes == first.clip.boxes
 
 
+def test_of_boxes_that_name_their_owner_those_of_the_one_who_acts_are_written(dataset, tmp_path):
+    first = only(dataset())
+    box = (1.0, 2.0, 3.0, 4.0)
+    boxes = {f"{part}/{owner}": Boxes({6: box}) for part in ("face", "object") for owner in ("id1", "id2")}
+    boxes["face/id2"] = Boxes({6: (5.0, 6.0, 7.0, 8.0)})
+    clip = dataclasses.replace(
+        first.clip,
+        boxes=boxes,
+        instances=(Instance("id1", "man"), Instance("id2", "woman"), Instance("id3", "cup")),
+        interactions=(Interaction("id2", "take", "id3"),),
+    )
+    (written,) = write([dataclasses.replace(first, clip=clip)], tmp_path / "out")
+    again = only(tmp_path / "out").clip.boxes
+    assert again["face"] == boxes["face/id2"]
+    assert again["object"] == boxes["object/id1"]
+    assert any(sentence.startswith("2 boxes") for sentence in written.lost)
+
+
 def test_boxes_that_were_changed_are_written_from_the_clip_and_in_step_with_the_structure_video(dataset, tmp_path):
     first = only(dataset(lead=5))
     boxes = {"face": Boxes({7: (1.0, 2.0, 3.0, 4.0)}), "head": Boxes({1: None})}

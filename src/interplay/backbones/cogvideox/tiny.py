@@ -36,7 +36,7 @@ class TinyCogVideoX(Config):
     time_embed_dim: int = 64
     text_dim: int = 64
     text_layers: int = 2
-    text_length: int = 24
+    text_length: int = 32
 
 
 def build_vae(config: TinyCogVideoX) -> AutoencoderKLCogVideoX:

@@ -9,7 +9,7 @@ from interplay.core.errors import InputError
 from interplay.evaluate.judges.base import Judge, Media
 from interplay.evaluate.protocol import Answer, Presence, Question, State
 from interplay.records.masks import MaskTrack
-from interplay.world.judge import Verdict, ask, judge
+from interplay.world.judge import Finding, Verdict, ask, judge
 from interplay.world.judge.verdict import VERSION
 from interplay.world.scene import Scene
 
@@ -27,18 +27,19 @@ class WorldJudge(Judge):
         return {"judge": self.name, "version": VERSION, "scene": media.scene, "frames": "all"}
 
     def questions(self, media: Media) -> tuple[Question, ...]:
-        """The ten questions about the scene's one interaction; none about a video that is not of the world."""
+        """The ten questions about each interaction of the scene; none about a video that is not of the world."""
         if media.scene is None:
             return ()
-        return tuple(Question(0, s.name, s.topic, s.text) for s in ask(Scene.from_json(media.scene)))
+        asked = enumerate(ask(Scene.from_json(media.scene)))
+        return tuple(Question(number, s.name, s.topic, s.text) for number, ten in asked for s in ten)
 
     def answer(self, media: Media, questions: Sequence[Question]) -> list[Answer]:
         """Yes or no, with the frame that shows it."""
         verdict = self._verdict(media)
         if isinstance(verdict, str):
             return [Answer(State.REFUSED, reply=verdict) for _ in questions]
-        found = {finding.name: finding for finding in verdict.findings}
-        return [Answer(State.ANSWERED, "yes" if found[q.name].yes else "no", found[q.name].frame) for q in questions]
+        found = {(finding.interaction, finding.name): finding for finding in verdict.findings}
+        return [_answer(found[question.interaction, question.name]) for question in questions]
 
     def presence(self, media: Media) -> Presence:
         """Frames with strays and frames without a member."""
@@ -67,3 +68,7 @@ class WorldJudge(Judge):
             return judge(frames, scene)
         except InputError as error:
             return str(error)
+
+
+def _answer(finding: Finding) -> Answer:
+    return Answer(State.ANSWERED, "yes" if finding.yes else "no", finding.frame)

@@ -23,13 +23,13 @@ _MOVES = 0.2  # a tenth of the range [-1, 1]
 
 
 def train_autoencoder(
-    backbone: Backbone, settings: AutoencoderConfig, folder: Path, *, name: str, seed: int, save_every: int
+    backbone: Backbone, settings: AutoencoderConfig, folder: Path, *, seed: int, save_every: int
 ) -> History:
     """One phase: train the backbone's VAE in place (weights become the moving average); returns the logged losses."""
     schedule = Schedule(settings.steps, settings.learning_rate, settings.learning_rate / 50, warmup=100)
     loop = LoopConfig(ema_decay=0.995, save_every=save_every)
     module = AutoencoderLosses(backbone, settings, seed)
-    return Trainer(module, schedule, folder, name=name, seed=seed, loop=loop).run()
+    return Trainer(module, schedule, folder, name=settings.name, seed=seed, loop=loop).run()
 
 
 class AutoencoderLosses(nn.Module):
@@ -44,11 +44,12 @@ class AutoencoderLosses(nn.Module):
     def forward(self, generator: torch.Generator) -> dict[str, Tensor]:
         """``loss``, ``absolute`` (mean error in pixel units of [-1, 1]) and ``kl`` (nats per pixel value)."""
         video = self._crops(generator).to(next(self.vae.parameters()).device)
-        posterior = self.vae.encode(video).latent_dist
-        restored = self.vae.decode(posterior.sample(generator=generator)).sample
-        error = (restored - video).abs()
+        with torch.autocast(video.device.type, torch.bfloat16, enabled=self.settings.precision == "bfloat16"):
+            posterior = self.vae.encode(video).latent_dist
+            restored = self.vae.decode(posterior.sample(generator=generator)).sample
+        error = (restored.float() - video).abs()
         weight = 1.0 + self.settings.motion_weight * moving_pixels(video)
-        kl = posterior.kl().sum() / video.numel()
+        kl = posterior.kl().float().sum() / video.numel()
         loss = (weight * error).mean() / weight.mean() + self.settings.kl_weight * kl * video.shape[1]
         return {"loss": loss, "absolute": error.mean(), "kl": kl}
 
@@ -59,9 +60,22 @@ class AutoencoderLosses(nn.Module):
             index = _below(_WORLD_CLIPS, generator)
             _, rendering = render_at(self.seed, "train", index, self.num_frames, self.size_hw)
             start = _below(self.num_frames - length + 1, generator)
-            top, left = _below(self.size_hw[0] - side + 1, generator), _below(self.size_hw[1] - side + 1, generator)
-            crops.append(to_tensor(rendering.frames[start : start + length, top : top + side, left : left + side]))
+            clip = to_tensor(rendering.frames[start : start + length])
+            top, left = self._corner(clip, generator)
+            crops.append(clip[:, :, top : top + side, left : left + side])
         return torch.stack(crops)
+
+    def _corner(self, clip: Float[Tensor, "3 p y x"], generator: torch.Generator) -> tuple[int, int]:
+        """Where a crop begins: anywhere, or so that something that moves lies in it."""
+        side = self.settings.crop_px
+        limits = [size - side for size in self.size_hw]
+        moving = moving_pixels(clip[None])[0, 0, 0].nonzero()
+        share = self.settings.moving_share
+        if not len(moving) or float(torch.rand((), generator=generator)) >= share:
+            return _below(limits[0] + 1, generator), _below(limits[1] + 1, generator)
+        seen = moving[_below(len(moving), generator)].tolist()
+        row, column = (min(max(at - _below(side, generator), 0), limit) for at, limit in zip(seen, limits, strict=True))
+        return row, column
 
 
 def moving_pixels(video: Float[Tensor, "b 3 p y x"]) -> Float[Tensor, "b 1 1 y x"]:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+from pydantic import Field
+
 from interplay.core.config import Config
+from interplay.train.optimizers import OptimizerName
 
 
 class AutoencoderConfig(Config):
     """One phase of training the video autoencoder on random crops of world clips (more scenes for the same work).
 
     ``kl_weight`` keeps the latents near unit scale without blurring them. ``motion_weight`` counts pixels that change
-    during the crop this much more: they are few, and they are what the world is about.
+    during the crop this much more, and ``moving_share`` of the crops are laid where something moves: such pixels are
+    few, and they are what the world is about. ``precision`` is that of the autoencoder's own arithmetic; weights,
+    losses and the optimiser stay in float32.
     """
 
+    name: str
     steps: int
     batch_size: int
     crop_frames: int
@@ -19,6 +27,8 @@ class AutoencoderConfig(Config):
     learning_rate: float
     kl_weight: float = 1e-5
     motion_weight: float = 0.0
+    moving_share: float = Field(0.0, ge=0.0, le=1.0)
+    precision: Literal["float32", "bfloat16"] = "float32"
 
 
 class DenoiserConfig(Config):
@@ -27,11 +37,13 @@ class DenoiserConfig(Config):
     ``caption_dropout`` is the share of clips trained with the empty caption, which guidance needs.
     """
 
+    name: str
     steps: int
     learning_rate: float
     final_learning_rate: float
     warmup_steps: int
     batch_size: int = 16
+    optimizer: OptimizerName = "muon"
     weight_decay: float = 0.01
     clip_grad_norm: float = 1.0
     caption_dropout: float = 0.1
@@ -39,20 +51,32 @@ class DenoiserConfig(Config):
 
 
 class PretrainConfig(Config):
-    """One pretraining run of one tiny backbone."""
+    """One pretraining run of one tiny backbone: phases of the autoencoder, then phases of the denoiser."""
 
     backbone: str = "tiny-cogvideox"
     seed: int = 0
     save_every: int = 200
-    autoencoder: AutoencoderConfig = AutoencoderConfig(steps=2400, batch_size=8, crop_frames=9, learning_rate=2e-3)
-    # The VAE works through a clip in chunks of 8 frames; crops of a whole clip's length teach it the seam.
-    refinement: AutoencoderConfig = AutoencoderConfig(
-        steps=600, batch_size=6, crop_frames=17, learning_rate=1e-3, motion_weight=4.0
+    # The VAE works through a clip in chunks of 8 frames; crops of a whole clip's length teach it the seam. Most crops
+    # of the last phase are laid on what moves: without it, moving limbs and things leave ghosts.
+    autoencoder: tuple[AutoencoderConfig, ...] = (
+        AutoencoderConfig(name="autoencoder", steps=2400, batch_size=8, crop_frames=9, learning_rate=2e-3),
+        AutoencoderConfig(
+            name="refinement", steps=600, batch_size=6, crop_frames=17, learning_rate=1e-3, motion_weight=4.0
+        ),
+        AutoencoderConfig(
+            name="motion",
+            steps=3000,
+            batch_size=4,
+            crop_frames=17,
+            learning_rate=1.5e-3,
+            motion_weight=3.0,
+            moving_share=0.8,
+            precision="bfloat16",
+        ),
     )
-    # So many distinct clips are encoded once and seen again and again by both phases of the denoiser.
-    clips: int = 8000
-    denoiser: DenoiserConfig = DenoiserConfig(
-        steps=4400, learning_rate=1e-3, final_learning_rate=2e-5, warmup_steps=200
+    # So many distinct clips are encoded once and seen again and again by all phases of the denoiser.
+    clips: int = 12000
+    denoiser: tuple[DenoiserConfig, ...] = (
+        DenoiserConfig(name="denoiser", steps=3600, learning_rate=1e-3, final_learning_rate=2e-5, warmup_steps=200),
+        DenoiserConfig(name="restart", steps=3600, learning_rate=5e-4, final_learning_rate=1e-5, warmup_steps=200),
     )
-    # A warm restart from the first phase's average at half the rate: it sharpens what already moves in the right place.
-    restart: DenoiserConfig = DenoiserConfig(steps=2200, learning_rate=5e-4, final_learning_rate=1e-5, warmup_steps=100)

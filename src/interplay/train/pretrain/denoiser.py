@@ -15,6 +15,7 @@ from interplay.backbones.batch import Batch
 from interplay.diffusion.training import noise_batch
 from interplay.records.caption import parse_caption
 from interplay.train.loop import History, LoopConfig, Schedule, Trainer
+from interplay.train.optimizers import OptimizerConfig
 from interplay.train.pretrain.config import DenoiserConfig
 from interplay.train.pretrain.latents import LatentCache
 from interplay.world.captions import caption
@@ -28,7 +29,6 @@ def train_denoiser(
     tokens: Batch,
     folder: Path,
     *,
-    name: str,
     seed: int,
     save_every: int,
 ) -> History:
@@ -38,13 +38,13 @@ def train_denoiser(
     """
     schedule = Schedule(settings.steps, settings.learning_rate, settings.final_learning_rate, settings.warmup_steps)
     loop = LoopConfig(
-        weight_decay=settings.weight_decay,
+        optimizer=OptimizerConfig(name=settings.optimizer, weight_decay=settings.weight_decay),
         clip_grad_norm=settings.clip_grad_norm,
         ema_decay=settings.ema_decay,
         save_every=save_every,
     )
     module = DenoiserLosses(backbone, settings, cache, tokens)
-    return Trainer(module, schedule, folder, name=name, seed=seed, loop=loop).run()
+    return Trainer(module, schedule, folder, name=settings.name, seed=seed, loop=loop).run()
 
 
 class DenoiserLosses(nn.Module):

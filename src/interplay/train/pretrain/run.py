@@ -36,23 +36,24 @@ def _train(config: PretrainConfig, folder: Path) -> Mapping[str, Any]:
     backbone = build_tiny(config.backbone, config.seed)
     num_frames, size_hw = backbone.native_frames, backbone.native_size_hw
     histories = {}
-    for name, settings in (("autoencoder", config.autoencoder), ("refinement", config.refinement)):
-        histories[name] = train_autoencoder(
-            backbone, settings, work, name=name, seed=config.seed, save_every=config.save_every
-        )
+    for crops in config.autoencoder:
+        histories[crops.name] = train_autoencoder(backbone, crops, work, seed=config.seed, save_every=config.save_every)
     deviation = calibrate(backbone, num_frames, size_hw, config.seed)
     cache = cache_latents(backbone, config.clips, num_frames, size_hw, config.seed, work)
     tokens = world_tokens(backbone, config.seed, config.clips)
-    for name, phase in (("denoiser", config.denoiser), ("restart", config.restart)):
-        histories[name] = train_denoiser(
-            backbone, phase, cache, tokens, work, name=name, seed=config.seed, save_every=config.save_every
+    for phase in config.denoiser:
+        histories[phase.name] = train_denoiser(
+            backbone, phase, cache, tokens, work, seed=config.seed, save_every=config.save_every
         )
     facts = CardFacts(backbone.pipeline_class, num_frames, size_hw, _size(backbone.vae), _denoiser_size(backbone))
     backbone.save(folder)
     write_card(folder / "README.md", config, facts, histories)
     for name in histories:
         atomic_write_text(folder / f"{name}.losses.jsonl", (work / f"{name}.losses.jsonl").read_text())
-    return {"latent_standard_deviation": deviation, "final_loss": mean_of(histories["restart"][-MEAN_OVER:], "loss")}
+    return {
+        "latent_standard_deviation": deviation,
+        "final_loss": mean_of(histories[config.denoiser[-1].name][-MEAN_OVER:], "loss"),
+    }
 
 
 def _size(module: nn.Module) -> int:

@@ -1,96 +1,186 @@
 """What the first frame tells the judge: how large every member of the scene looks, and where it stands.
 
-The truth of frame 0 is drawn and measured with the judge's own eyes, so that sizes are compared with sizes seen the
-same way. Nothing about the motion enters: a scene of one frame does not move.
-Shape legend: ``y x`` pixel rows and columns. Lengths in stage heights.
+The first frame is drawn from the brief and measured with the judge's own eyes, so that sizes are compared with sizes
+seen the same way. Shape legend: ``y x`` pixel rows and columns of the working size.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Bool, Int8
+from jaxtyping import Bool, Float32, Int8, UInt8
 from numpy import ndarray
 
-from interplay.world.canvas import GROUND_Y
-from interplay.world.judge.segment import COLOURS, HAIR_CLASS, SKIN_CLASS, classify, shrink, shrink_factor
-from interplay.world.render import render
-from interplay.world.scene import Member, Scene
+from interplay.world.canvas import Camera
+from interplay.world.judge.brief import Brief
+from interplay.world.judge.drawing import empty_stage, first_frame, first_state, samples_of
+from interplay.world.judge.segment import (
+    COLOURS,
+    HAIR_CLASS,
+    SKIN_CLASS,
+    classify,
+    shrink,
+    shrink_factor,
+    shrink_mask,
+    soften,
+)
+from interplay.world.scene import Member
+
+# Blurs that are tried, in pixels of the working size.
+SOFTNESS = (0.0, 0.5, 0.8, 1.1)
+# Shadows lie below this height; a lamp's glow reaches so far to its sides, and from the first to the second height.
+_SHADOWS_BELOW = 0.12
+_GLOW_ASIDE, _GLOW_LOW, _GLOW_HIGH = 0.36, 0.08, 0.66
+
+
+@dataclass(frozen=True)
+class View:
+    """From pixels of the working size to stage units: ``unit`` pixels are one, ``top`` is the picture's upper edge."""
+
+    size_hw: tuple[int, int]
+    factor: int
+    unit: float
+    top: float
+
+    @staticmethod
+    def of(brief: Brief, size_hw: tuple[int, int]) -> View:
+        """The view of clips of this size."""
+        camera, factor = Camera(size_hw, brief.width), shrink_factor(size_hw[0])
+        return View(size_hw, factor, camera.scale / factor, camera.height - camera.ground)
+
+    def y(self, row: float) -> float:
+        """The height of a pixel's upper edge."""
+        return self.top - row / self.unit
+
+    def row(self, y: float) -> int:
+        """The row in which a height lies, or the nearest there is."""
+        rows = -(-self.size_hw[0] // self.factor)
+        return min(max(int((self.top - y) * self.unit), 0), rows)
+
+    def column(self, x: float) -> int:
+        """The column in which a place lies, or the nearest there is."""
+        columns = -(-self.size_hw[1] // self.factor)
+        return min(max(int(x * self.unit), 0), columns)
 
 
 @dataclass(frozen=True)
 class Appearance:
-    """One member as it looks in frame 0.
+    """One member as it looks in the first frame; a thing as it looks there when it is shut, dark, empty and upright.
 
-    In pixels of the working size: ``area`` and ``colour_centre_px`` (column, row) of its own colour, ``head_area`` of
-    its skin and hair (0 for things). In stage heights: ``extent`` (width, height) of its mask.
+    In pixels of the working size: ``area`` of its own colour, ``whole`` of it if nobody hides it, ``head_area`` of its
+    skin and hair (0 for all but persons), ``mask`` all of it that is seen. In stage units: the middle ``x``, ``y`` of
+    its own colour relative to its place.
     """
 
     member: Member
     colour_class: int
     area: int
+    whole: int
     head_area: int
-    colour_centre_px: tuple[float, float]
-    extent: tuple[float, float]
+    mask: Bool[ndarray, "y x"]
+    x: float
+    y: float
 
     @property
     def is_person(self) -> bool:
-        """Whether it is a person and not a thing."""
-        return self.member.kind == "person"
+        """Whether it is a person."""
+        return self.member.family == "person"
+
+    @property
+    def is_thing(self) -> bool:
+        """Whether it is a thing."""
+        return self.member.family == "thing"
 
 
-def stage_y(row: float, unit: float) -> float:
-    """The stage's y, upwards from the ground, of a height in rows; ``unit`` is the stage's height in rows."""
-    return 1.0 - GROUND_Y - row / unit
+@dataclass(frozen=True)
+class Sharpness:
+    """How blurred a clip is (pixels of the working size), and how noisy (mean squared difference, three channels)."""
+
+    softness: float
+    noise: float
 
 
-def unit_of(height: int) -> float:
-    """The stage's height in rows of the working size, for frames of ``height`` rows."""
-    return height / shrink_factor(height)
+@dataclass(frozen=True)
+class Setting:
+    """What is known before a clip is looked at: the view, the empty stage, and how members look at first."""
+
+    view: View
+    stage: UInt8[ndarray, "y x 3"]
+    first: UInt8[ndarray, "y x 3"]
+    looks: tuple[Appearance, ...]
+    glow: tuple[tuple[slice, slice], ...]
+
+    def classes(self, frames: UInt8[ndarray, "p y x 3"]) -> Int8[ndarray, "p y x"]:
+        """The class of every pixel of frames at the working size."""
+        return classify(frames, self.stage, self.glow, self.view.row(_SHADOWS_BELOW))
+
+    def sharpness(self, frame: UInt8[ndarray, "y x 3"]) -> Sharpness:
+        """How sharp a clip is: the blur that makes the drawn first frame most like the given one, and what is left."""
+        seen = frame.astype(np.float32)
+        away = [
+            float(((soft - seen) ** 2).sum(-1).mean()) for soft in _softened(self.first.tobytes(), self.first.shape)
+        ]
+        best = int(np.argmin(away))
+        return Sharpness(SOFTNESS[best], away[best])
 
 
-@lru_cache(maxsize=256)
-def first_frame(scene: Scene, size_hw: tuple[int, int]) -> tuple[Appearance, ...]:
-    """Appearances of all members, in the scene's order, for frames of this size."""
-    rendering = render(scene, 1, size_hw)
-    factor = shrink_factor(size_hw[0])
-    classes = classify(shrink(rendering.frames, factor), scene.background)[0]
-    masks = {key: _shrink_mask(mask[0], factor, classes.shape) for key, mask in rendering.masks.items()}
-    return tuple(_appearance(member, masks[member.id], classes, unit_of(size_hw[0])) for member in scene.members)
+@lru_cache(maxsize=32)
+def _softened(picture: bytes, shape: tuple[int, int, int]) -> tuple[Float32[ndarray, "y x 3"], ...]:
+    first = np.frombuffer(picture, np.uint8).reshape(1, *shape).astype(np.float32)
+    return tuple(soften(first, sigma)[0] for sigma in SOFTNESS)
 
 
-def _shrink_mask(mask: Bool[ndarray, "y x"], factor: int, shape: tuple[int, ...]) -> Bool[ndarray, "v u"]:
-    middle = factor // 2
-    rows = np.minimum(np.arange(shape[0]) * factor + middle, mask.shape[0] - 1)
-    columns = np.minimum(np.arange(shape[1]) * factor + middle, mask.shape[1] - 1)
-    small: Bool[ndarray, "v u"] = mask[np.ix_(rows, columns)]
-    return small
+@lru_cache(maxsize=128)
+def setting_of(brief: Brief, size_hw: tuple[int, int]) -> Setting:
+    """The setting of clips of this brief at this size."""
+    view = View.of(brief, size_hw)
+    stage = shrink(empty_stage(brief, size_hw)[None], view.factor)[0]
+    drawn = first_frame(brief, size_hw)
+    first = shrink(drawn.frame[None], view.factor)
+    setting = Setting(view, stage, first[0], (), tuple(_glow(view, m) for m in brief.members if m.noun == "lamp"))
+    classes = setting.classes(first)[0]
+    looks = []
+    for member in brief.members:
+        mask = shrink_mask(drawn.masks[member.id][None], view.factor)[0]
+        if member.family == "thing":
+            shut = samples_of(brief, size_hw, member.id, first_state(brief, member)[1], (0.0,))
+            own = shrink_mask(shut.mask, view.factor)[0]
+            own &= setting.classes(shrink(shut.frames, view.factor))[0] == COLOURS.index(member.colour)
+            whole = int(own.sum())
+        else:
+            own = mask & (classes == COLOURS.index(member.colour))
+            alone = first_frame(replace(brief, members=(member,), plots=()), size_hw).frame
+            seen = setting.classes(shrink(alone[None], view.factor))[0] == COLOURS.index(member.colour)
+            whole = max(int(seen.sum()), int(own.sum()))
+        looks.append(_appearance(member, mask, own, classes, view, whole))
+    return Setting(view, stage, first[0], tuple(looks), setting.glow)
 
 
-def _appearance(member: Member, mask: Bool[ndarray, "y x"], classes: Int8[ndarray, "y x"], unit: float) -> Appearance:
-    colour_class = COLOURS.index(member.colour)
-    is_person = member.kind == "person"
-    own = mask & (classes == colour_class)
+def _glow(view: View, lamp: Member) -> tuple[slice, slice]:
+    rows = slice(view.row(lamp.y + _GLOW_HIGH), view.row(lamp.y + _GLOW_LOW))
+    return rows, slice(view.column(lamp.x - _GLOW_ASIDE), view.column(lamp.x + _GLOW_ASIDE))
+
+
+def _appearance(
+    member: Member,
+    mask: Bool[ndarray, "y x"],
+    own: Bool[ndarray, "y x"],
+    classes: Int8[ndarray, "y x"],
+    view: View,
+    whole: int,
+) -> Appearance:
     head = mask & ((classes == SKIN_CLASS) | (classes == HAIR_CLASS))
-    columns, rows = _centre(own if own.any() else mask)
+    rows, columns = np.nonzero(own)
+    x, y = (columns.mean() + 0.5) / view.unit if rows.size else member.x, view.y(rows.mean() + 0.5) if rows.size else 0
     return Appearance(
         member=member,
-        colour_class=colour_class,
+        colour_class=COLOURS.index(member.colour),
         area=int(own.sum()),
-        head_area=int(head.sum()) if is_person else 0,
-        colour_centre_px=(columns, rows),
-        extent=_extent(mask if is_person else own, unit),
+        whole=whole,
+        head_area=int(head.sum()) if member.family == "person" else 0,
+        mask=mask,
+        x=float(x - member.x),
+        y=float(y - member.y),
     )
-
-
-def _centre(mask: Bool[ndarray, "y x"]) -> tuple[float, float]:
-    """Mean column and row; the frame's middle for an empty mask."""
-    rows, columns = np.nonzero(mask if mask.any() else ~mask)
-    return float(columns.mean()) + 0.5, float(rows.mean()) + 0.5
-
-
-def _extent(mask: Bool[ndarray, "y x"], unit: float) -> tuple[float, float]:
-    rows, columns = np.nonzero(mask)
-    return ((int(np.ptp(columns)) + 1) / unit, (int(np.ptp(rows)) + 1) / unit) if rows.size else (0.0, 0.0)

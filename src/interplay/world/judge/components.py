@@ -41,10 +41,11 @@ def components(classes: Int8[ndarray, "p y x"]) -> Components:
     """The components of every class but the background (4-neighbourhood)."""
     run_of = _runs(classes)
     root = _connect(int(run_of[-1, -1, -1]) + 1, _vertical_edges(classes, run_of))
-    root_of = root[run_of]
-    root_of[classes == BACKGROUND] = -1
-    roots, inverse = np.unique(root_of, return_inverse=True)
-    index = inverse.reshape(classes.shape) - int(roots.size > 0 and roots[0] == -1)
+    seen = classes != BACKGROUND
+    number = np.zeros(root.size, np.intp)
+    number[np.unique(root[run_of[seen]])] = 1
+    number = np.cumsum(number) - 1
+    index = np.where(seen, number[root[run_of]], -1)
     return _measure(index, classes)
 
 
@@ -56,8 +57,13 @@ def _runs(classes: Int8[ndarray, "p y x"]) -> Int[ndarray, "p y x"]:
 
 
 def _vertical_edges(classes: Int8[ndarray, "p y x"], run_of: Int[ndarray, "p y x"]) -> Int[ndarray, "e 2"]:
+    """Pairs of runs that touch, each once or more."""
     same = (classes[:, 1:] == classes[:, :-1]) & (classes[:, 1:] != BACKGROUND)
-    return np.stack([run_of[:, :-1][same], run_of[:, 1:][same]], axis=1)
+    upper, lower = run_of[:, :-1][same], run_of[:, 1:][same]
+    # Neighbouring pixels of the same two runs say the same thing again.
+    fresh = np.ones(upper.shape, dtype=bool)
+    fresh[1:] = (upper[1:] != upper[:-1]) | (lower[1:] != lower[:-1])
+    return np.stack([upper[fresh], lower[fresh]], axis=1)
 
 
 def _connect(count: int, edges: Int[ndarray, "e 2"]) -> Int[ndarray, " r"]:

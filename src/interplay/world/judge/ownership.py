@@ -3,43 +3,55 @@
 A colour is an identity, so the parts of a member's colour are its candidates. Where there are several, the one nearest
 to where the member was last seen is the member; parts that belong to it (an arm behind the object, a shirt that
 something in front cuts in two) join it, and what is left over and thick enough is a stray: an object nobody expects.
-Persons then grow from their shirts through the skin, hair and trousers next to them.
-Shape legend: ``p`` pixel frames, ``y x`` rows and columns. Distances in pixels; ``unit`` is the stage's height in rows.
+Persons and robot arms then grow from their colour through the skin, hair, trousers and metal next to it; what is rigid
+(lamps, doors, carts) has its pole, frame or wheels where the first frame shows them.
+Shape legend: ``p`` pixel frames, ``y x`` rows and columns. Distances in pixels of the working size.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, Int8
+from jaxtyping import Bool, Float, Int, Int8, UInt8
 from numpy import ndarray
 
 from interplay.world.judge.appearance import Appearance
 from interplay.world.judge.components import Components, components
-from interplay.world.judge.segment import BACKGROUND, SKIN_CLASS
-from interplay.world.scene import THING_SIZE
+from interplay.world.judge.segment import BACKGROUND, DARK_CLASS, HAIR_CLASS, PALE_CLASS, SKIN_CLASS
+from interplay.world.judge.states import Home
+from interplay.world.vocabulary import NOUNS
 
 NOBODY = -1
+FindHome = Callable[[Appearance, Bool[ndarray, "p y x"], Bool[ndarray, "p y x"]], Home | None]
 
 # Parts smaller than this share of the member's first area are dirt; a main part has at least the second share.
-_DIRT, _MAIN = 0.06, 0.25
+_DIRT, _MAIN = 0.04, 0.2
 # A part of which less than this is core is a sliver: the rest of something hidden, or mixed colours along an edge.
-_SOLID = 0.15
+_SOLID = 0.12
+# A sliver is taken for a thing from this share of its first area on; of a person who is hugged little is seen.
+_SLIVER = 0.3
 # Parts this near to the main part belong to it; parts within the second distance do if something stands between.
 _ADJACENT, _ACROSS, _COVERED = 0.06, 0.22, 0.7
-# The parts of a thing together are no larger than the thing in frame 0, give or take its blurred rim.
-_STRETCH = 1.3
-# A stray counts as an object, or as a head (whose eye and hair leave little), from this share of a ball's core on.
-_STRAY, _STRAY_HEAD = 0.35, 0.2
-# Something this many times as large as in frame 0 is two that touch. (A person who was partly hidden in frame 0 is at
-# least the size of a man's shirt with sleeves, in square stage heights.)
-_TWICE, _SHIRT = 1.7, 0.05
+# A part that is farther off than this is not preferred to a sliver.
+_STRIDE = 0.3
+# The parts of a thing together are no larger than the thing (width, height), give or take its blurred rim; a lid and a
+# cover swing out, and a jug is tilted.
+_STRETCH: Mapping[str, tuple[float, float]] = {"box": (1.9, 2.4), "book": (2.2, 1.4), "jug": (1.7, 1.5)}
+_RIGID_STRETCH = (1.5, 1.4)
+# Parts that make more of it than this are not all its own: two of the same colour stand side by side.
+_TOGETHER = 1.45
+# Things that keep their shape and have parts in other colours than their own.
+_RIGID = ("lamp", "door", "cart")
+# A stray counts as an object, or as a head, from this share of a ball's core on.
+_STRAY = 0.35
+# Something this many times as large as in the first frame is two that touch; who reaches out shows more of itself.
+_TWICE = 2.2
 # From a shirt to the top of the hair, or from a sleeve to the tip of the hand, it is no farther than this.
 _GROWTH = 0.26
-# Pixels of a step: one more than the blurred line between a neck and a collar that may look like neither.
-_BRIDGE = 2
+# Pixels of a step: one more than the blurred lines between a chin and a collar that may look like neither.
+_BRIDGE = 3
 
 
 @dataclass(frozen=True)
@@ -53,53 +65,82 @@ class Stray:
 
 @dataclass(frozen=True)
 class Ownership:
-    """Index of the member that owns each pixel (``NOBODY`` otherwise), where it shows its own colour, and strays."""
+    """Index of the member that owns each pixel (``NOBODY`` otherwise), where it shows its own colour, and strays.
+
+    ``homes`` holds, by index, the things that have a state.
+    """
 
     owner: Int8[ndarray, "p y x"]
     own_colour: Bool[ndarray, "p y x"]
     strays: tuple[Stray, ...]
+    homes: Mapping[int, Home]
 
 
-def assign(classes: Int8[ndarray, "p y x"], looks: Sequence[Appearance], unit: float) -> Ownership:
-    """Give every pixel to a member or to nobody."""
-    parts = components(classes)
+def assign(classes: Int8[ndarray, "p y x"], looks: Sequence[Appearance], unit: float, find_home: FindHome) -> Ownership:
+    """Give every pixel to a member or to nobody. ``find_home`` looks for a thing with a state where it stood."""
+    coloured = np.where(classes <= SKIN_CLASS, classes, np.int8(BACKGROUND))
+    parts = components(coloured)
     member_of = np.full(len(parts.area) + 1, NOBODY, np.int8)  # the last entry is what index -1, background, finds
+    homes: dict[int, Home] = {}
     for index, look in enumerate(looks):
-        member_of[list(_follow(parts, classes, look, unit))] = index
+        own = classes == look.colour_class
+        home = find_home(look, own, (classes < SKIN_CLASS) & (classes >= 0) & ~own)
+        if home is not None:
+            homes[index] = home
+        member_of[list(_follow(parts, classes, look, unit, home))] = index
     owner = member_of[parts.index]
     own_colour = owner != NOBODY
-    owner = _with_bodies(owner, classes, looks, round(_GROWTH * unit))
-    return Ownership(owner, own_colour, tuple(_strays(parts, owner, looks, unit)))
+    for index, look in enumerate(looks):
+        if index in homes:
+            # What is nobody's there is the thing's; skin is a hand's, except where red on paper looks like it.
+            fits = (classes != SKIN_CLASS) | (look.member.noun == "book")
+            owner[homes[index].mask & fits & (owner == NOBODY)] = index
+        if look.is_thing:
+            _complete(owner, classes, index, look, unit)
+    _grow(owner, classes, looks, round(_GROWTH * unit))
+    return Ownership(owner, own_colour, tuple(_strays(parts, owner, looks, unit)), homes)
 
 
 # --- following one colour -------------------------------------------------------------------------------------------
 
 
-def _follow(parts: Components, classes: Int8[ndarray, "p y x"], look: Appearance, unit: float) -> Iterator[int]:
+def _follow(
+    parts: Components, classes: Int8[ndarray, "p y x"], look: Appearance, unit: float, home: Home | None
+) -> Iterator[int]:
     """The components that are this member, over all frames."""
-    last_seen = np.asarray(look.colour_centre_px)
+    rows, columns = np.nonzero(look.mask)
+    last_seen = np.array([columns.mean(), rows.mean()]) + 0.5 if rows.size else np.array(classes.shape[:0:-1]) / 2.0
     for frame in range(classes.shape[0]):
         candidates = [n for n in parts.of(frame, look.colour_class) if parts.area[n] >= _DIRT * look.area]
-        if not candidates:
+        if home is not None and home.there[frame]:
+            yield from set(parts.index[frame][home.mask[frame]].tolist()).intersection(candidates)
             continue
         main = _main_part(parts, candidates, look, last_seen, unit)
         if main is None:
             continue
         chosen = [main, *_joined(parts, classes[frame], main, candidates, look, unit)]
+        while len(chosen) > 1 and parts.area[chosen].sum() > _TOGETHER * look.whole:
+            chosen.remove(max(chosen[1:], key=lambda n: int(parts.area[n])))
         yield from chosen
-        last_seen = np.average(parts.centre[chosen], axis=0, weights=parts.area[chosen])
+        weights = parts.area[chosen]
+        last_seen = weights @ parts.centre[chosen] / weights.sum()
 
 
 def _main_part(
     parts: Components, candidates: Sequence[int], look: Appearance, last_seen: Float[ndarray, 2], unit: float
 ) -> int | None:
-    """The nearest part of some size and thickness; else the largest sliver, if it is where the member was."""
+    """The nearest part of some size and thickness, or the largest sliver where the member was.
+
+    A sliver there is what is left to see of it, and more likely than something larger far away.
+    """
     away = {n: float(np.hypot(*(parts.centre[n] - last_seen))) for n in candidates}
     solid = [n for n in candidates if parts.area[n] >= _MAIN * look.area and parts.core[n] >= _SOLID * parts.area[n]]
-    if solid:
-        return min(solid, key=lambda n: away[n])
-    slivers = [n for n in candidates if away[n] <= _ACROSS * unit]
-    return max(slivers, key=lambda n: int(parts.area[n])) if slivers else None
+    least = (_SLIVER if look.is_thing else _DIRT) * look.area
+    slivers = [n for n in candidates if away[n] <= _ACROSS * unit and parts.area[n] >= least]
+    nearest = min(solid, key=lambda n: away[n], default=None)
+    if nearest is not None and (away[nearest] <= _STRIDE * unit or not slivers):
+        return nearest
+    return max(slivers, key=lambda n: int(parts.area[n]), default=None)
 
 
 def _joined(
@@ -110,13 +151,15 @@ def _joined(
     look: Appearance,
     unit: float,
 ) -> Iterator[int]:
-    largest = _STRETCH * unit * np.asarray(look.extent)
+    kind = look.member.kind
+    stretch = _STRETCH.get(kind.name, _RIGID_STRETCH)
+    largest = unit * np.array([2 * kind.half_width * stretch[0], kind.height * stretch[1]])
     for n in candidates:
         gap = _box_gap(parts.box[main], parts.box[n])
         if n == main or gap > _ACROSS * unit:
             continue
         together = np.maximum(parts.box[main][2:], parts.box[n][2:]) - np.minimum(parts.box[main][:2], parts.box[n][:2])
-        fits = look.is_person or bool((together <= largest).all())  # a thing is rigid, a person stretches arms
+        fits = not look.is_thing or bool((together <= largest).all())  # who lives stretches its limbs
         if fits and (gap <= _ADJACENT * unit or _covered(parts, classes, main, n)):
             yield n
 
@@ -136,38 +179,65 @@ def _covered(parts: Components, classes: Int8[ndarray, "y x"], one: int, other: 
     return between.size == 0 or float((between != BACKGROUND).mean()) >= _COVERED
 
 
-# --- bodies ---------------------------------------------------------------------------------------------------------
+# --- what is not of the own colour ----------------------------------------------------------------------------------
 
 
-def _with_bodies(
+def _complete(
+    owner: Int8[ndarray, "p y x"], classes: Int8[ndarray, "p y x"], index: int, look: Appearance, unit: float
+) -> None:
+    """Give a thing what it shows in other colours: pages and water within its outline, poles, frames and wheels."""
+    middle = np.array([look.member.x + look.x, 0.0]) * unit
+    for frame in range(classes.shape[0]):
+        rows, columns = np.nonzero(owner[frame] == index)
+        if not rows.size:
+            continue
+        if look.member.noun in _RIGID:
+            shift = 0 if look.member.noun == "door" else round(float(columns.mean() + 0.5 - middle[0]))
+            there = np.roll(look.mask, shift, axis=1) & (owner[frame] == NOBODY)
+            fits = (classes[frame] == BACKGROUND) | (classes[frame] >= DARK_CLASS)
+            owner[frame][there & fits] = index
+        else:
+            window = slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1)
+            pale = (classes[frame][window] == PALE_CLASS) & (owner[frame][window] == NOBODY)
+            owner[frame][window][pale] = index
+
+
+def _grow(
     owner: Int8[ndarray, "p y x"], classes: Int8[ndarray, "p y x"], looks: Sequence[Appearance], steps: int
-) -> Int8[ndarray, "p y x"]:
-    """Persons' shirts grown, step by step, into skin, hair and trousers; where two meet, each keeps what it reached."""
-    free = classes >= SKIN_CLASS
-    grown = {i: owner == i for i, look in enumerate(looks) if look.is_person}
+) -> None:
+    """Let persons and robot arms grow, step by step, into what is next to their colour.
+
+    Every member is a bit, so that all grow at once; where two meet, each keeps what it reached.
+    """
+    allowed = np.zeros(PALE_CLASS + 2, np.uint8)  # by class; the last entry is what -1, background, finds
+    grown = np.zeros(classes.shape, np.uint8)
+    growing = [(i, look.member.family) for i, look in enumerate(looks) if look.member.family in ("person", "robot")]
+    for index, family in growing:
+        bit = np.uint8(1 << index)
+        grown[owner == index] = bit
+        allowed[[SKIN_CLASS, HAIR_CLASS, DARK_CLASS] if family == "person" else [DARK_CLASS, HAIR_CLASS]] |= bit
+    free = allowed[classes]
+    free[owner != NOBODY] = 0
     for _ in range(0, steps, _BRIDGE):
-        before = int(free.sum())
-        for mask in grown.values():
-            near = mask
-            for _ in range(_BRIDGE):
-                near = near | _neighbours(near)
-            fresh = near & free
-            mask |= fresh
-            free &= ~fresh
-        if int(free.sum()) == before:
+        near = grown
+        for _ in range(_BRIDGE):
+            near = _spread(near)
+        fresh = near & free
+        fresh &= -fresh  # of several who reach a pixel at once the first one has it
+        if not fresh.any():
             break
-    owner = owner.copy()
-    for index, mask in grown.items():
-        owner[mask] = index
-    return owner
+        grown |= fresh
+        free[fresh != 0] = 0
+    for index, _ in growing:
+        owner[grown == 1 << index] = index
 
 
-def _neighbours(mask: Bool[ndarray, "p y x"]) -> Bool[ndarray, "p y x"]:
-    near = np.zeros_like(mask)
-    near[:, 1:] |= mask[:, :-1]
-    near[:, :-1] |= mask[:, 1:]
-    near[:, :, 1:] |= mask[:, :, :-1]
-    near[:, :, :-1] |= mask[:, :, 1:]
+def _spread(bits: UInt8[ndarray, "p y x"]) -> UInt8[ndarray, "p y x"]:
+    near = bits.copy()
+    near[:, 1:] |= bits[:, :-1]
+    near[:, :-1] |= bits[:, 1:]
+    near[:, :, 1:] |= bits[:, :, :-1]
+    near[:, :, :-1] |= bits[:, :, 1:]
     return near
 
 
@@ -177,26 +247,18 @@ def _neighbours(mask: Bool[ndarray, "p y x"]) -> Bool[ndarray, "p y x"]:
 def _strays(
     parts: Components, owner: Int8[ndarray, "p y x"], looks: Sequence[Appearance], unit: float
 ) -> Iterator[Stray]:
-    """Parts as thick as things and heads are that belong to nobody, second heads, and things that are two in one."""
-    least = np.where(parts.kind == SKIN_CLASS, _STRAY_HEAD, _STRAY) * _ball_core(unit)
-    thick = np.flatnonzero((parts.core >= least) & (parts.kind <= SKIN_CLASS))
-    heads: set[tuple[int, int]] = set()
-    for n in map(int, thick):
+    """Parts as thick as things and heads are that belong to nobody, and members that are two in one."""
+    for n in map(int, np.flatnonzero(parts.core >= _STRAY * _ball_core(unit))):
         mine = owner[parts.frame[n]][parts.index[parts.frame[n]] == n]
         whose = int(np.bincount(mine + 1).argmax()) - 1
-        if whose == NOBODY:
-            yield _stray(parts, n)
-        elif parts.kind[n] == SKIN_CLASS:
-            if (int(parts.frame[n]), whose) in heads:
-                yield _stray(parts, n)
-            heads.add((int(parts.frame[n]), whose))
-        elif parts.area[n] >= _TWICE * max(looks[whose].area, looks[whose].is_person * _SHIRT * unit**2):
+        twice = whose != NOBODY and parts.kind[n] < SKIN_CLASS and parts.area[n] >= _TWICE * looks[whose].whole
+        if whose == NOBODY or twice:
             yield _stray(parts, n)
 
 
 def _ball_core(unit: float) -> float:
-    """Pixels of a ball without its rim; the ball is the smallest thing."""
-    return float(np.pi * (THING_SIZE / 2 * unit - 1.0) ** 2)
+    """Pixels of a ball without its rim; the ball is among the smallest things."""
+    return float(np.pi * max(NOUNS["ball"].half_width * unit - 1.0, 1.0) ** 2)
 
 
 def _stray(parts: Components, n: int) -> Stray:

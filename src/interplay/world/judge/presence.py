@@ -18,13 +18,15 @@ from itertools import combinations
 
 import numpy as np
 
-from interplay.world.judge.tracks import Recovery, State, Track
+from interplay.world.judge.sight import State
+from interplay.world.judge.tracks import Recovery
 
 # The longest way anything goes in the world is about one stage height within 5 of 16 sixteenths of a clip; eased, the
 # fastest step is 0.28 heights per sixteenth. A share above that is a jump.
 _FASTEST = 0.36 * 16
-# Two members traded places if each is this near to where the other one was, and those places are this far apart.
-_SAME_PLACE, _OTHER_PLACE = 0.10, 0.15
+# Two members traded places if each is this near to where the other one was, those places are this far apart, and each
+# went this share of the way between them.
+_SAME_PLACE, _OTHER_PLACE, _WAY = 0.10, 0.15, 0.8
 
 
 @dataclass(frozen=True)
@@ -60,19 +62,16 @@ def _lasting_strays(found: Recovery) -> Iterator[int]:
 def _jumps(found: Recovery) -> Iterator[int]:
     limit = _FASTEST / max(found.num_frames - 1, 1)
     for track in found.tracks.values():
-        steps = np.hypot(np.diff(track.x), np.diff(track.y))
+        # What is seen of who is partly covered may be on either side of who stands before it.
+        steps = np.hypot(np.diff(np.where(track.partial, np.nan, track.x)), np.diff(track.y))
         yield from (int(frame) + 1 for frame in np.flatnonzero(steps > limit))
 
 
 def _trades(found: Recovery) -> Iterator[int]:
     for one, other in combinations(found.tracks.values(), 2):
-        yield from (frame for frame in range(1, found.num_frames) if _traded(one, other, frame))
-
-
-def _traded(one: Track, other: Track, frame: int) -> bool:
-    was, now = frame - 1, frame
-    return bool(
-        abs(one.x[now] - other.x[was]) < _SAME_PLACE
-        and abs(other.x[now] - one.x[was]) < _SAME_PLACE
-        and abs(one.x[was] - other.x[was]) > _OTHER_PLACE
-    )
+        apart = np.abs(one.x[:-1] - other.x[:-1])
+        traded = (np.abs(one.x[1:] - other.x[:-1]) < _SAME_PLACE) & (np.abs(other.x[1:] - one.x[:-1]) < _SAME_PLACE)
+        # Both went the whole way; who passes before another only lets a different part of it be seen.
+        for track in (one, other):
+            traded &= np.abs(np.diff(track.x)) > _WAY * apart
+        yield from (int(frame) + 1 for frame in np.flatnonzero(traded & (apart > _OTHER_PLACE)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from jaxtyping import UInt8
@@ -10,32 +10,28 @@ from numpy import ndarray
 
 from interplay.core.errors import InputError
 from interplay.records.masks import MaskTrack
-from interplay.world.captions import describe
+from interplay.world.judge.brief import Brief
 from interplay.world.judge.evidence import Evidence
 from interplay.world.judge.presence import Presence, presence
 from interplay.world.judge.tracks import Recovery, full_size_mask, recover
-from interplay.world.judge.verbs import QUESTIONS
+from interplay.world.judge.verbs import SHOWN, Case
+from interplay.world.questions import Sentence, sentences
 from interplay.world.scene import Scene
 
 # Raise it with every change that can change an answer: it is part of the key under which answers are remembered.
-VERSION = 1
+VERSION = 2
 # How far a clip's aspect ratio may be from its scene's (a pixel or two of rounding).
 _ASPECT_TOLERANCE = 0.05
 
 
 @dataclass(frozen=True)
-class Sentence:
-    """One question as text: ``name`` is Q1 to Q10."""
-
-    name: str
-    topic: str
-    text: str
-
-
-@dataclass(frozen=True)
 class Finding:
-    """The answer to one question, and the frame that shows it (for a no: the last one, until which it was awaited)."""
+    """The answer to question ``name`` about interaction number ``interaction`` of the scene.
 
+    ``frame`` shows it; for a no it is the last one, until which a yes was awaited.
+    """
+
+    interaction: int
     name: str
     yes: bool
     frame: int
@@ -43,7 +39,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Everything the judge has to say about a clip."""
+    """Everything the judge has to say about a clip: ten findings per interaction, in order."""
 
     findings: tuple[Finding, ...]
     presence: Presence
@@ -57,33 +53,33 @@ class Verdict:
         }
 
 
-def ask(scene: Scene) -> tuple[Sentence, ...]:
-    """The ten questions about the scene's interaction."""
-    names = {"s": describe(scene.member(scene.subject)), "o": describe(scene.member(scene.object))}
-    names["r"] = describe(scene.member(scene.recipient)) if scene.recipient is not None else ""
-    return tuple(
-        Sentence(f"Q{number}", asked.topic, asked.text.format(**names))
-        for number, asked in enumerate(QUESTIONS[scene.verb], start=1)
-    )
+def ask(scene: Scene) -> tuple[tuple[Sentence, ...], ...]:
+    """The ten questions about each of the scene's interactions, in order."""
+    return tuple(sentences(scene, event) for event in scene.events)
 
 
 def judge(frames: UInt8[ndarray, "p y x 3"], scene: Scene) -> Verdict:
-    """Judge a clip whose first frame shows ``scene``; nothing else of the scene's truth is used."""
-    _check(frames, scene)
-    recovery = recover(frames, scene)
-    seen = Evidence(recovery, scene)
-    shown = [asked.shown_in(seen) for asked in QUESTIONS[scene.verb]]
-    findings = tuple(
-        Finding(f"Q{number}", frame is not None, seen.last if frame is None else frame)
-        for number, frame in enumerate(shown, start=1)
-    )
-    return Verdict(findings, presence(recovery), recovery)
+    """Judge a clip whose first frame shows ``scene``; nothing but its :class:`Brief` is used."""
+    brief = Brief.of(scene)
+    _check(frames, brief)
+    recovery = recover(frames, brief)
+    return Verdict(tuple(findings(recovery, brief)), presence(recovery), recovery)
 
 
-def _check(frames: UInt8[ndarray, "p y x 3"], scene: Scene) -> None:
+def findings(recovery: Recovery, brief: Brief) -> Iterator[Finding]:
+    """The answers to all questions, from what was recovered."""
+    seen = Evidence(recovery, brief)
+    for number, plot in enumerate(brief.plots):
+        case = Case(seen, plot)
+        for place, shown_in in enumerate(SHOWN[plot.verb].all, start=1):
+            frame = shown_in(case)
+            yield Finding(number, f"Q{place}", frame is not None, seen.last if frame is None else frame)
+
+
+def _check(frames: UInt8[ndarray, "p y x 3"], brief: Brief) -> None:
     aspect = frames.shape[2] / frames.shape[1]
-    if abs(aspect / scene.aspect - 1.0) > _ASPECT_TOLERANCE:
-        problem = f"the frames are {aspect:.2f} times as wide as high, the scene {scene.aspect:.2f} times"
+    if abs(aspect / brief.aspect - 1.0) > _ASPECT_TOLERANCE:
+        problem = f"the frames are {aspect:.2f} times as wide as high, the scene {brief.aspect:.2f} times"
         raise InputError(
             problem, where="world judge", cure="judge videos of the aspect ratio of the clips they continue"
         )

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from interplay.core.errors import InputError
-from interplay.records.clip import Clip
+from interplay.records.clip import Boxes, Clip
 from interplay.records.formats.base import LocatedClip, Rejected, Written, write_each
 from interplay.records.formats.cointeract.boxes import (
+    FACE,
+    PARTS,
     KeyConvention,
     WrittenBoxes,
     pixel_key,
@@ -111,7 +113,7 @@ def _box_cells(clip: Clip, cells: Mapping[str, Any]) -> tuple[dict[str, Any], tu
         own = {name: cells[name] for name in _BOX_COLUMNS if name in cells}
         return {name: _with_pixel_keys(cell) if convention == "latent" else cell for name, cell in own.items()}, ()
     lead = _own(clip).get("labels_lead", 0)
-    written = write_box_cells(clip.boxes, lead if isinstance(lead, int) else 0)
+    written = write_box_cells(boxes_of_one(clip), lead if isinstance(lead, int) else 0)
     size = dict(zip(("height", "width"), clip.size_hw, strict=True))
     texts = {name: json.dumps(cell) if cell else None for name, cell in _named(written)}
     lost = {
@@ -119,6 +121,23 @@ def _box_cells(clip: Clip, cells: Mapping[str, Any]) -> tuple[dict[str, Any], tu
         f"{_boxes(written.moved)}: written at the centre of its latent, up to two frames away": written.moved,
     }
     return {**texts, **size}, tuple(sentence for sentence, number in lost.items() if number)
+
+
+def boxes_of_one(clip: Clip) -> Mapping[str, Boxes]:
+    """The clip's boxes under the names of the layout, which knows one person and one product.
+
+    Where parts name their owner (``face/id1``), the owner is the first subject (of an object: the first object) of an
+    interaction that has such boxes, or else the first instance; the boxes of all others keep their names.
+    """
+    acting = [i.subject for i in clip.interactions]
+    acted_on = [i.object for i in clip.interactions if i.object is not None]
+    found = dict(clip.boxes)
+    for part in (FACE, *PARTS.values()):
+        owners = [*(acted_on if part == PARTS["obj"] else acting), *(instance.id for instance in clip.instances)]
+        owner = next((owner for owner in owners if f"{part}/{owner}" in found), None)
+        if part not in found and owner is not None:
+            found[part] = found.pop(f"{part}/{owner}")
+    return found
 
 
 def _named(written: WrittenBoxes) -> tuple[tuple[str, Any], ...]:

@@ -1,0 +1,221 @@
+"""What the shipped tiny backbones can do: the exact judge's scores on test and held-out clips, and a strip of samples.
+
+Run: python benchmarks/tiny_backbones.py --clips 200 --out benchmarks/tiny_backbones.md
+
+*Present*: the share of frames in which nobody of the first frame is missing. A base is good when that is at least 95 %
+and the interaction fidelity on test clips lies between 0.3 and 0.8: able, with room to improve. *Ceiling*: the scores
+of the true clips themselves after encoding and decoding, which no generation through this autoencoder can hope to beat.
+All intervals are 95 %, by bootstrap over clips.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import re
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import torch
+
+from interplay.backbones.base import Backbone
+from interplay.backbones.registry import load_backbone, pipeline_folder, shipped_names
+from interplay.core.artifacts import Artifact
+from interplay.core.estimates import Estimate, estimate
+from interplay.core.files import atomic_write_text, read_json
+from interplay.core.progress import Progress
+from interplay.evaluate import run as evaluation
+from interplay.evaluate.config import EvaluateConfig
+from interplay.evaluate.protocol import Answer, Presence, Question, State
+from interplay.evaluate.scores import ClipScore, score_clip
+from interplay.generate import run as generation
+from interplay.generate.config import GenerateConfig
+from interplay.grid.pixels import to_frames, to_tensor
+from interplay.records.media.video import read_video, write_image
+from interplay.records.store.reader import ClipStore
+from interplay.world.judge import judge
+from interplay.world.make import WorldConfig
+from interplay.world.make import run as make_world
+from interplay.world.scene import Scene
+
+SPLITS = ("test", "heldout")
+METRICS = ("kisa_raw", "sgi_raw", "spi", "if")
+RESAMPLES = 2000
+CEILING_CLIPS = 48
+STRIP_CLIPS, STRIP_FRAMES, STRIP_GAP = 8, 6, 2
+CARD_HEADING = "## Scores"
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Estimates of every metric, and of the share of frames in which nobody is missing."""
+
+    metrics: Mapping[str, Estimate]
+    present: Estimate
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--backbones", nargs="+", default=None, help="names or folders (default: all that are shipped)")
+    parser.add_argument("--clips", type=int, default=200, help="clips of each split")
+    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--guidance", type=float, default=1.0)
+    parser.add_argument("--seed", type=int, default=1, help="root seed of scenes and noise; pretraining used 0")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--strips", type=Path, default=None, help="folder for a picture of samples per backbone")
+    parser.add_argument("--cards", action="store_true", help="write the scores into the backbones' model cards")
+    parser.add_argument("--out", type=Path, default=None, help="write the table to this file too")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    command = " ".join(["python", "benchmarks/tiny_backbones.py", *sys.argv[1:]])
+    sections = []
+    for name in arguments.backbones or shipped_names():
+        rows, seconds = measure(name, arguments)
+        sections.append(section(name, rows, seconds, arguments))
+        if arguments.cards:
+            write_into_card(pipeline_folder(name), table(rows), command)
+    page = "\n".join([head(), *sections, f"`{command}` ({machine()}).", ""])
+    print(page)
+    if arguments.out is not None:
+        atomic_write_text(arguments.out, page)
+
+
+def measure(name: str, arguments: argparse.Namespace) -> tuple[dict[str, Scored], float]:
+    """Scores by row of the table, and seconds per generated clip."""
+    backbone = load_backbone(name)
+    geometry = {"num_frames": backbone.native_frames, "size_hw": backbone.native_size_hw}
+    with TemporaryDirectory() as folder:
+        work = Path(folder)
+        config = WorldConfig(seed=arguments.seed, test=arguments.clips, heldout=arguments.clips, **geometry)
+        clips = make_world(config, work / "clips")
+        settings = GenerateConfig(
+            backbone=name,
+            splits=SPLITS,
+            steps=arguments.steps,
+            guidance_scale=arguments.guidance,
+            seed=arguments.seed,
+        )
+        started = time.perf_counter()
+        made = generation.run(settings, clips, work / "generated")
+        seconds = (time.perf_counter() - started) / (2 * arguments.clips)
+        judged = evaluation.run(EvaluateConfig(judge="world"), clips, made, work / "scores")
+        if arguments.strips is not None:
+            write_strip(arguments.strips / f"{Path(name).name}.png", clips, made)
+        rows = {split: scored(clips, judged, split) for split in SPLITS}
+        rows["ceiling (test)"] = ceiling(backbone, clips)
+    return rows, seconds
+
+
+def scored(clips: Artifact, judged: Artifact, split: str) -> Scored:
+    """Estimates over the clips of a split that have an interaction."""
+    scores = read_json(judged.path / evaluation.SCORES)["clips"]
+    vanished = _vanished_frames(judged)
+    chosen = [clip for clip in ClipStore(clips.path).select(split=split) if clip.interactions]
+    rows = [scores[clip.clip_id] for clip in chosen]
+    present = [1.0 - vanished[clip.clip_id] / (clip.num_frames - 1) for clip in chosen]
+    return _estimates({metric: [row[metric] for row in rows] for metric in METRICS}, present)
+
+
+def _vanished_frames(judged: Artifact) -> dict[str, int]:
+    lines = (judged.path / evaluation.LEDGER).read_text(encoding="utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
+    return {row["clip_id"]: len(row["presence"]["vanished_frames"]) for row in rows if "presence" in row}
+
+
+@torch.no_grad()
+def ceiling(backbone: Backbone, clips: Artifact) -> Scored:
+    """Scores of true test clips that went through the autoencoder."""
+    store = ClipStore(clips.path)
+    chosen = [clip for clip in store.select(split="test") if clip.interactions][:CEILING_CLIPS]
+    scores, present = [], []
+    with Progress("ceiling", len(chosen)) as progress:
+        for clip in chosen:
+            assert clip.truth is not None
+            latents = backbone.encode_video(to_tensor(store.frames(clip))[None])
+            verdict = judge(to_frames(backbone.decode_video(latents)[0]), Scene.from_json(clip.truth["scene"]))
+            scores.append(_score(verdict).to_json())
+            present.append(1.0 - len(verdict.presence.vanished_frames) / verdict.presence.compared_frames)
+            progress.advance()
+    return _estimates({metric: [row[metric] for row in scores] for metric in METRICS}, present)
+
+
+def _score(verdict: Any) -> ClipScore:
+    answered = [
+        (
+            Question(finding.interaction, finding.name, "", ""),
+            Answer(State.ANSWERED, "yes" if finding.yes else "no", finding.frame),
+        )
+        for finding in verdict.findings
+    ]
+    seen = verdict.presence
+    presence = Presence(State.ANSWERED, seen.emergent_frames, seen.vanished_frames, seen.compared_frames)
+    return score_clip(answered, presence)
+
+
+def _estimates(metrics: Mapping[str, Sequence[float | None]], present: Sequence[float]) -> Scored:
+    found = {name: estimate(values, seed=0, resamples=RESAMPLES) for name, values in metrics.items()}
+    return Scored(found, estimate(present, seed=0, resamples=RESAMPLES))
+
+
+def write_strip(path: Path, clips: Artifact, made: Artifact) -> None:
+    """Frames of true clips, each above what was made of its first frame and caption."""
+    store = ClipStore(clips.path)
+    chosen = [clip for split in SPLITS for clip in store.select(split=split, limit=STRIP_CLIPS // 2)]
+    rows = []
+    for clip in chosen:
+        generated = read_video(made.path / "videos" / f"{clip.clip_id}.mp4").frames
+        for frames in (store.frames(clip), generated):
+            shown = np.linspace(0, len(frames) - 1, STRIP_FRAMES).round().astype(int)
+            padded = [np.pad(frames[i], ((0, 0), (0, STRIP_GAP), (0, 0)), constant_values=255) for i in shown]
+            rows.append(np.concatenate(padded, axis=1))
+        rows.append(np.full((2 * STRIP_GAP, rows[-1].shape[1], 3), 255, np.uint8))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_image(path, np.concatenate(rows).repeat(2, axis=0).repeat(2, axis=1))
+
+
+# --- the page -------------------------------------------------------------------------------------------------------
+
+
+def head() -> str:
+    return f"# The tiny backbones, measured\n\n{(__doc__ or '').split(chr(10) * 2, 2)[2].strip()}\n"
+
+
+def section(name: str, rows: Mapping[str, Scored], seconds: float, arguments: argparse.Namespace) -> str:
+    made = f"{arguments.steps} steps, guidance {arguments.guidance:g}, {seconds:.2f} s per clip"
+    return f"## {Path(name).name}\n\n{made}.\n\n{table(rows)}\n"
+
+
+def table(rows: Mapping[str, Scored]) -> str:
+    lines = ["| clips | n | present | KISA raw | SGI raw | SPI | IF |", "|---|---|---|---|---|---|---|"]
+    for name, row in rows.items():
+        share = row.present
+        cells = [f"{share.n}", f"{100 * (share.mean or 0):.1f} %", *(_cell(row.metrics[m]) for m in METRICS)]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _cell(found: Estimate) -> str:
+    return "-" if found.mean is None else f"{found.mean:.3f} ({found.low:.3f} to {found.high:.3f})"
+
+
+def write_into_card(folder: Path, scores: str, command: str) -> None:
+    """Replace the card's section of scores, or add it."""
+    path = folder / "README.md"
+    text = re.split(rf"^{CARD_HEADING}$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)[0].rstrip()
+    about = "The exact judge of the world on new scenes (`present`: frames in which nobody is missing):"
+    atomic_write_text(path, f"{text}\n\n{CARD_HEADING}\n{about}\n\n{scores}\n\n`{command}`\n")
+
+
+def machine() -> str:
+    return f"{platform.machine()}, {torch.get_num_threads()} CPU threads, torch {torch.__version__}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+
+from interplay.world.judge import judge
+from interplay.world.judge.faults import FAULTS, OF_EVENTS, OF_PRESENCE, Planted, answers_of, plant
+from interplay.world.judge.faults.wear import LEVELS, worn
+from interplay.world.render import render
+from interplay.world.sampling import scene_at
+from interplay.world.scene import Scene
+from world_scenes import SIZE, scene_of
+
+NUM_FRAMES = 17
+SCENES = 400
+
+
+@cache
+def planted(fault: str) -> tuple[Scene, Planted]:
+    """The first clip that has room for a fault."""
+    for index in range(SCENES):
+        scene = scene_at(5, "test", index, SIZE[1] / SIZE[0])
+        clip = plant(fault, scene, NUM_FRAMES, SIZE, np.random.default_rng(index))
+        if clip is not None:
+            return scene, clip
+    raise AssertionError(f"no scene has room for {fault}")
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_keeps_the_true_first_frame_and_changes_later_ones(fault):
+    scene, clip = planted(fault)
+    truth = render(scene, NUM_FRAMES, SIZE).frames
+    assert np.array_equal(clip.frames[0], truth[0])
+    assert not np.array_equal(clip.frames, truth)
+
+
+@pytest.mark.parametrize("fault", OF_EVENTS)
+def test_a_fault_of_the_interaction_denies_something_and_raises_no_flag(fault):
+    scene, clip = planted(fault)
+    assert clip.denied
+    assert clip.denied | clip.kept <= answers_of(scene)
+    assert not clip.denied & clip.kept
+    assert clip.emergent_since is clip.vanished_since is None
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_judge_finds_it_and_nothing_else(fault):
+    scene, clip = planted(fault)
+    verdict = judge(clip.frames, scene)
+    yes = {(finding.interaction, finding.name) for finding in verdict.findings if finding.yes}
+    assert not clip.denied & yes
+    assert clip.kept <= yes
+    for since, flags in (
+        (clip.emergent_since, verdict.presence.emergent_frames),
+        (clip.vanished_since, verdict.presence.vanished_frames),
+    ):
+        assert min(flags, default=None) == since
+        if since is not None and clip.lasting:
+            assert flags == tuple(range(since, NUM_FRAMES))
+
+
+@pytest.mark.parametrize("fault", OF_PRESENCE)
+def test_a_fault_of_presence_starts_in_the_middle_of_the_clip(fault):
+    _, clip = planted(fault)
+    starts = {clip.emergent_since, clip.vanished_since} - {None}
+    assert len(starts) == 1
+    since = starts.pop()
+    assert NUM_FRAMES // 4 <= since <= 3 * NUM_FRAMES // 4
+
+
+def test_before_it_vanishes_a_clip_is_true():
+    scene, clip = planted("thing vanishes")
+    truth = render(scene, NUM_FRAMES, SIZE).frames
+    assert np.array_equal(clip.frames[: clip.vanished_since], truth[: clip.vanished_since])
+
+
+def test_the_wrong_actor_leaves_the_subject_where_it_stands():
+    scene, clip = planted("wrong actor")
+    event = next(iter({number for number, _ in clip.denied}))
+    assert {(event, q) for q in ("Q7", "Q8")} <= clip.denied
+    assert (event, "Q9") in clip.kept
+    assert len({number for number, _ in clip.denied}) == 1
+    assert {a for a in answers_of(scene) if a[0] != event} <= clip.kept
+
+
+def test_the_other_event_stays_as_it_is():
+    scenes = (scene_at(5, "test", i, SIZE[1] / SIZE[0]) for i in range(SCENES))
+    clips = (plant("no contact", s, NUM_FRAMES, SIZE, np.random.default_rng(0)) for s in scenes if len(s.events) == 2)
+    clip = next(clip for clip in clips if clip is not None)
+    (event,) = {number for number, _ in clip.denied}
+    assert {(1 - event, f"Q{q}") for q in range(1, 11)} <= clip.kept
+
+
+def test_without_contact_the_thing_moves_all_the_same():
+    scene = scene_of("push", 3, alone=True)
+    by_itself = plant("effect without contact", scene, NUM_FRAMES, SIZE, np.random.default_rng(0))
+    untouched = plant("no contact", scene, NUM_FRAMES, SIZE, np.random.default_rng(0))
+    assert by_itself is not None
+    assert untouched is not None
+    thing = render(scene, NUM_FRAMES, SIZE).masks[str(scene.events[0].object)]
+    left = thing[0] & ~thing[-1]
+    change = [np.abs(c.frames[-1].astype(int) - c.frames[0])[left].mean() for c in (by_itself, untouched)]
+    assert change[0] > 40
+    assert change[1] < 5
+
+
+def test_a_scene_in_which_nothing_happens_has_room_for_faults_of_presence_alone():
+    scene = next(s for s in (scene_at(5, "test", i, 80 / 48) for i in range(200)) if not s.events)
+    found = {f for f in FAULTS if plant(f, scene, NUM_FRAMES, SIZE, np.random.default_rng(0)) is not None}
+    assert found
+    assert found <= set(OF_PRESENCE)
+
+
+def test_wear_blurs_and_adds_noise():
+    frames = render(scene_of("push", 3), 3, SIZE).frames
+    rng = np.random.default_rng(0)
+    assert worn(frames, LEVELS["clean"], rng) is frames
+    errors = [np.abs(worn(frames, LEVELS[name], rng).astype(int) - frames).mean() for name in ("light", "strong")]
+    assert 0 < errors[0] < errors[1]
