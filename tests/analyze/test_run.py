@@ -18,6 +18,10 @@ from interplay.core.errors import InputError
 from interplay.core.files import read_json, write_json
 from interplay.generate import run as generate
 from interplay.generate.config import GenerateConfig
+from interplay.methods.matrix.adapter import save_adapter
+from interplay.methods.matrix.config import MatrixConfig
+from interplay.methods.matrix.install import install
+from interplay.records.geometry import Fit
 from interplay.records.media.video import read_image, read_video
 
 VARIANTS = ["noun_v2t", "noun_v2v", "verb_v2t", "verb_v2v"]
@@ -129,6 +133,50 @@ def test_replay_loads_the_adapter_of_the_generation(clips, backbone_folder, stor
     verdict = read_json(without.path / "layers.json")
     assert verdict["replay_difference_levels"] > 1
     assert any("The replay differs" in note for note in verdict["notes"])
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_replay_shows_maps_and_reads_markers_as_the_generation_did(clips, backbone_folder, store, tmp_path):
+    backbone = load_backbone(str(backbone_folder))
+    installed = install(backbone, MatrixConfig(binding="markers"))
+    generator = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        for parameter in installed.trained:  # an untrained map says nothing
+            parameter += 0.2 * torch.randn(parameter.shape, generator=generator)
+    save_adapter(backbone, tmp_path / "adapter", installed, lora=False)
+    guided = {"cag_scale": 0.5, "cag_layers": (1,)}
+    config = GenerateConfig.model_validate(
+        {"backbone": str(backbone_folder), "steps": 2, "limit": 2, "guidance": guided, "negative_prompt": "a dog"}
+        | {"guidance_scale": 2.0, "size": "32x32x9"}
+    )
+    generation = generate.run(config, clips, tmp_path / "generation", adapter=tmp_path / "adapter")
+    fit = Fit(store.get(store.ids[0]).size_hw, (32, 32))
+
+    def judge(folder):
+        tracks = {
+            clip_id: {name: fit.track(t) for name, t in store.get(clip_id).tracks.items()} for clip_id in store.ids
+        }
+        write_json(folder / "tracks.json", {clip_id: _as_json(of_clip) for clip_id, of_clip in tracks.items()})
+        write_json(folder / "scores.json", {"clips": {clip_id: {"if": None} for clip_id in store.ids}})
+        return {}
+
+    evaluation = artifacts.build(
+        tmp_path / "evaluation", kind="evaluation", config={}, inputs={"generation": generation}, make=judge
+    )
+    made = analyze.run(_replay(overlay_clips=2), clips, tmp_path / "out", generation=generation, evaluation=evaluation)
+    verdict = read_json(made.path / "layers.json")
+    assert verdict["replay_difference_levels"] < 0.5
+    assert verdict["clips"] == 2
+    # The words that are measured are the marker tokens, for they are what this adapter binds.
+    words = set(pq.read_table(made.path / "scores.parquet")["words"].to_pylist())
+    assert {"<id1>", "<id2>"} <= words
+
+
+def _as_json(tracks):
+    return {
+        name: {"size_hw": list(track.size_hw), "frames": [codes and codes.decode() for codes in track.frames]}
+        for name, track in tracks.items()
+    }
 
 
 def test_data_mode_has_no_labels_and_says_so(clips, backbone_folder, backbone, tmp_path):

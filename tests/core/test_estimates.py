@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from interplay.core.estimates import estimate, paired_differences
+from interplay.core.estimates import estimate, mean_over_repeats, paired_differences
 
 
 def test_the_mean_leaves_out_what_is_not_scored():
@@ -38,3 +38,16 @@ def test_a_constant_has_an_interval_of_no_extent():
 def test_differences_are_paired_by_clip():
     found = paired_differences({"a": 0.1, "b": 0.5, "c": None}, {"b": 0.75, "a": 0.1, "c": 1.0, "d": 1.0})
     assert found == {"a": 0.0, "b": 0.25, "c": None, "d": None}
+
+
+def test_repeats_of_a_clip_are_one_number():
+    repeats = [{"a": 0.0, "b": 1.0, "c": 0.5}, {"b": 0.5, "a": 1.0, "c": None}]
+    assert mean_over_repeats(repeats) == {"a": 0.5, "b": 0.75, "c": None}
+    assert mean_over_repeats([{"a": 0.25}, {}]) == {"a": None}
+
+
+def test_repeats_do_not_make_the_interval_narrower_than_their_clips_allow():
+    scores = {str(clip): value for clip, value in enumerate(np.random.default_rng(2).random(40))}
+    once = estimate(list(scores.values()), seed=0, resamples=1000)
+    thrice = estimate(list(mean_over_repeats([scores] * 3).values()), seed=0, resamples=1000)
+    assert (thrice.low, thrice.high) == pytest.approx((once.low, once.high))

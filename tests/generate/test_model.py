@@ -56,6 +56,25 @@ def test_masks_guides_and_the_negative_prompt_are_of_use(model: Model, pictures:
     assert np.array_equal(model.generate(PROMPT, **given).frames, plain.frames)
 
 
+def test_masks_that_overlap_and_of_nobody_in_the_prompt_are_reproduced(
+    model: Model, pictures: Path, tmp_path: Path
+) -> None:
+    masks = {name: np.zeros((32, 48), dtype=bool) for name in ("id1", "id2", "id3", "id8")}
+    masks["id1"][:, :40], masks["id2"][8:24, 8:24], masks["id8"][2:, 40:] = True, True, True
+    given = {"image": pictures / "first.png", "masks": masks, "steps": 1, "guidance": GUIDED}
+    clip = model.generate(PROMPT, **given)
+    clip.save(tmp_path / "clip.mp4")
+    assert json.loads((tmp_path / "clip.json").read_text())["masks"]["ids"] == ["id1", "id2", "id8"]
+    assert np.array_equal(interplay.reproduce(tmp_path / "clip.json").frames, clip.frames)
+
+
+def test_a_prompt_without_markup_may_have_masks(model: Model, pictures: Path) -> None:
+    given = {"image": pictures / "first.png", "steps": 1}
+    with_map = model.generate("a man kicks a ball", masks=pictures / "map.png", **given)
+    assert list(with_map.shown.masks) == ["id1", "id2"]
+    assert not np.array_equal(with_map.frames, model.generate("a man kicks a ball", **given).frames)
+
+
 def test_every_clip_of_a_batch_is_reproduced(model: Model, small: str, pictures: Path, tmp_path: Path) -> None:
     requests = [
         Request(f"clip-{seed}", PROMPT, seed, 9, (16, 24), 8.0, pictures / "first.png", pictures / "map.png")
@@ -120,11 +139,86 @@ def test_nothing_changed_is_taken_for_the_same(model: Model, small: str, picture
         interplay.reproduce(tmp_path / "man.json")
 
 
+def test_a_first_frame_that_has_moved(model: Model, pictures: Path, tmp_path: Path) -> None:
+    image, record = tmp_path / "first.png", tmp_path / "man.json"
+    image.write_bytes((pictures / "first.png").read_bytes())
+    clip = model.generate("a man", image=image, steps=1)
+    clip.save(tmp_path / "man.mp4")
+    image.unlink()
+    with pytest.raises(InputError, match=r"man\.json, field first_frame: there is no .*first\.png; put the file back"):
+        interplay.reproduce(record)
+    assert np.array_equal(interplay.reproduce(record, image=pictures / "first.png").frames, clip.frames)
+    with pytest.raises(InputError, match=r"field first_frame: .*has changed"):
+        interplay.reproduce(record, image=pictures / "map.png")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "told"),
+    [
+        ("seed", None, '"seed" is missing'),
+        ("steps", 0, '"steps" is 0: input should be greater than or equal to 1'),
+        ("format", "x", "does not say how a clip was made"),
+    ],
+)
+def test_a_record_that_somebody_changed(
+    model: Model, pictures: Path, tmp_path: Path, field: str, value: object, told: str
+) -> None:
+    model.generate("a man", image=pictures / "first.png", steps=1).save(tmp_path / "man.mp4")
+    record = json.loads((tmp_path / "man.json").read_text())
+    record = {
+        name: content for name, content in (record | {field: value}).items() if content is not None or name != field
+    }
+    (tmp_path / "man.json").write_text(json.dumps(record))
+    with pytest.raises(InputError, match=told):
+        interplay.reproduce(tmp_path / "man.json")
+
+
+def test_as_many_threads_as_made_it_make_it_again(model: Model, pictures: Path, tmp_path: Path, monkeypatch) -> None:
+    torch.set_num_threads(2)
+    try:
+        model.generate("a man", image=pictures / "first.png", steps=1).save(tmp_path / "man.mp4")
+    finally:
+        torch.set_num_threads(1)
+    used = []
+    make = Model.make
+
+    def noted(self, *given):
+        used.append(torch.get_num_threads())
+        return make(self, *given)
+
+    monkeypatch.setattr(Model, "make", noted)
+    interplay.reproduce(tmp_path / "man.json")
+    assert (used, torch.get_num_threads()) == ([2], 1)
+
+
+def test_too_little_memory_is_told_with_what_helps(model: Model, pictures: Path, monkeypatch) -> None:
+    def full(*given, **named):
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(model.backbone.vae, "decode", full)
+    with pytest.raises(InputError, match=r"does not fit into the device's memory; use --offload networks"):
+        model.generate("a man", image=pictures / "first.png", steps=1)
+
+
 @pytest.mark.parametrize("offload", ["networks", "blocks"])
 def test_offloading_and_tiling_of_one_tile_change_nothing(
     model: Model, small: str, adapter: Path, pictures: Path, offload: str
 ) -> None:
     placed = interplay.load(small, adapter=adapter, offload=offload, tiling=True)
+    given = {"image": pictures / "first.png", "masks": pictures / "map.png", "steps": 1, "guidance_scale": 2.0}
+    assert np.array_equal(placed.generate(PROMPT, **given).frames, model.generate(PROMPT, **given).frames)
+
+
+def test_weights_that_accelerate_keeps_elsewhere_change_nothing(
+    model: Model, small: str, adapter: Path, pictures: Path
+) -> None:
+    import accelerate
+
+    placed = interplay.load(small, adapter=adapter)
+    for network in placed.backbone.networks.values():
+        accelerate.cpu_offload(network, torch.device("cpu"))
+    assert next(placed.backbone.transformer.parameters()).is_meta
+    assert placed.backbone.device.type == "cpu"
     given = {"image": pictures / "first.png", "masks": pictures / "map.png", "steps": 1, "guidance_scale": 2.0}
     assert np.array_equal(placed.generate(PROMPT, **given).frames, model.generate(PROMPT, **given).frames)
 

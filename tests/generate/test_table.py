@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +19,7 @@ from interplay.generate import run as stage
 from interplay.generate.config import GenerateConfig
 from interplay.generate.run import run_prompts
 from interplay.generate.table import PromptTable
+from interplay.records.media.images import read_image, write_image
 from interplay.records.media.video import read_video
 
 
@@ -79,6 +85,32 @@ def test_a_stopped_batch_goes_on(small: str, pictures: Path, tmp_path: Path, mon
         assert (made.path / "videos" / video.name).read_bytes() == video.read_bytes()
 
 
+def test_a_run_that_is_killed_goes_on(small: str, pictures: Path, tmp_path: Path) -> None:
+    table = tmp_path / "prompts.csv"
+    with table.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["prompt", "image", "seed", "fps"])
+        writer.writerows([["a man", pictures / "first.png", seed, ""] for seed in range(8)])
+    out = tmp_path / "out"
+    options = {"--prompts": table, "--backbone": small, "--steps": 2, "--batch-size": 2, "--out": out}
+    words = [str(word) for option in options.items() for word in option]
+    command = [sys.executable, "-c", "from interplay.cli.main import main; main()", "generate", *words]
+    partial = tmp_path / "out.partial" / "videos"
+    for complete in (1, 4):
+        with subprocess.Popen(command, stderr=subprocess.DEVNULL) as run:
+            while run.poll() is None and len(list(partial.glob("*.json"))) < complete:
+                time.sleep(0.002)
+            run.send_signal(signal.SIGKILL)
+        assert run.returncode == -signal.SIGKILL
+        assert not out.exists()
+    config = GenerateConfig(backbone=small, steps=2, batch_size=2)
+    made, whole = (run_prompts(config, table, folder) for folder in (out, tmp_path / "whole"))
+    files = [path.relative_to(whole.path) for path in whole.path.rglob("videos/*")]
+    assert len(files) == 16
+    for file in [*files, Path("index.json")]:
+        assert (made.path / file).read_bytes() == (whole.path / file).read_bytes(), file
+
+
 def test_another_picture_under_the_same_name_is_another_question(pictures: Path, tmp_path: Path) -> None:
     picture = tmp_path / "p.png"
     picture.write_bytes((pictures / "first.png").read_bytes())
@@ -113,11 +145,35 @@ def test_a_bad_row_is_named_with_its_field_and_the_cure(
     assert told in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ({"image": "text.png"}, r"row 2, field image, .*text\.png: is not a picture"),
+        ({"masks": "first.png"}, r"row 2, field masks, .*first\.png: has pixels of the colour"),
+        ({"masks": "empty"}, r"row 2, field masks, .*empty: has no masks; it may hold id1\.png"),
+        ({"masks": "small.png"}, r"row 2, field masks: 24x32 pixels .* the image is 48x32; give masks of the image's"),
+        ({"prompt": "a <id9> man"}, r"row 2, field prompt: has the marker <id9>, and there are 5 marker tokens"),
+    ],
+)
+def test_files_that_are_of_no_use_are_told_before_the_first_clip_is_made(
+    small: str, adapter: Path, pictures: Path, tmp_path: Path, row: dict[str, object], told: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "text.png").write_text("no picture")
+    (tmp_path / "first.png").write_bytes((pictures / "first.png").read_bytes())
+    write_image(tmp_path / "small.png", read_image(pictures / "map.png")[:, ::2].copy())
+    good = {"prompt": "a <id1> man kicks a <id2> ball", "image": "first.png"}
+    table = write(tmp_path, good, {**good, **row})
+    with pytest.raises(InputError, match=told):
+        run_prompts(GenerateConfig(backbone=small, steps=1), table, tmp_path / "out", adapter=adapter)
+    assert not (tmp_path / "out.partial").exists()
+
+
 def test_what_the_model_refuses_is_told_before_the_first_clip_is_made(
     small: str, pictures: Path, tmp_path: Path
 ) -> None:
     good = {"prompt": "a man", "image": str(pictures / "first.png")}
     table = write(tmp_path, good, {**good, "size": "30x16x9"})
-    with pytest.raises(InputError, match=r"row 2, size, video width: 30 is not a multiple of 8"):
+    with pytest.raises(InputError, match=r"row 2, field size, video width: 30 is not a multiple of 8"):
         run_prompts(GenerateConfig(backbone=small, steps=1), table, tmp_path / "out")
     assert not (tmp_path / "out.partial").exists()

@@ -130,8 +130,13 @@ def test_a_clip_is_the_same_whoever_is_encoded_with_it(backbone: Backbone, mixed
 
 
 def test_entries_that_vanish_or_break_under_a_running_training_are_made_again(
-    backbone: Backbone, mixed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    backbone: Backbone,
+    mixed: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("interplay.train.encoding._HELD_BYTES", 0)
     data = encoded(backbone, mixed, tmp_path)
     before = whole(data)
     for number, entry in enumerate(sorted(tmp_path.glob("*/??/*"))):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from interplay.core.errors import InputError, InterplayError
 from interplay.train.checkpoints import Checkpoints
 from interplay.train.loop import Examination, LoopConfig, Schedule, Trainer
+from interplay.train.trackers import checked
 
 STEPS = 40
 
@@ -148,7 +150,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_names_the_step(tmp_path: Pat
 
 
 def test_a_jump_stops_the_run_before_it_is_learnt_from_and_can_be_ignored(tmp_path: Path) -> None:
-    with pytest.raises(InterplayError, match="gradient norm jumps at step 29 .*call 60"):
+    with pytest.raises(InterplayError, match=r"gradient norm jumps at step 29 .*call 60"):
         trainer(tmp_path, {"spike_factor": 50.0}, shaken_at=60).run()
     assert trainer(tmp_path, {"spike_factor": None}).run()[-1]["step"] == STEPS - 1
 
@@ -205,6 +207,38 @@ def test_trackers_hear_of_every_step(tmp_path: Path) -> None:
     fit.run()
     trained = {"loss", "learning_rate", "gradient_norm", "seconds"}
     assert heard == [(0, {"held_out"}), (0, trained), (1, trained), (2, trained), (3, {"held_out"})]
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"gradient_accumulation_steps": 4}, "asks for 4 parts of a gradient and the recipe for 2"),
+        ({"mixed_precision": "fp16"}, "asks for float16 and the recipe for float32"),
+        ({"distributed_type": "DEEPSPEED"}, "asks for DEEPSPEED, .* use DDP, or FSDP2"),
+        ({"distributed_type": "FSDP"}, "first version of FSDP; set fsdp_version: 2"),
+        ({"distributed_type": "FSDP", "is_fsdp2": True}, "Muon needs whole matrices"),
+    ],
+)
+def test_what_accelerate_is_told_and_cannot_be_done_is_refused(
+    asked: dict[str, object], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Told:
+        gradient_accumulation_steps, mixed_precision, is_fsdp2 = 2, "no", False
+        distributed_type = SimpleNamespace(value="NO")
+
+    for name, value in asked.items():
+        monkeypatch.setattr(Told, name, SimpleNamespace(value=value) if name == "distributed_type" else value)
+    monkeypatch.setattr("interplay.train.loop.make_accelerator", lambda **settings: Told())
+    with pytest.raises(InputError, match=f"accelerate's configuration: .*{told}"):
+        trainer(tmp_path, {"precision": "float32"})
+
+
+def test_tensorboard_writes_where_it_is_told(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    schedule, tracking = Schedule(2, 0.1, 0.0, 0), tmp_path / "tracking"
+    options = {"name": "fit", "seed": 0, "loop": LoopConfig(), "trackers": checked(["tensorboard"])}
+    Trainer(Regression(), schedule, tmp_path, tracking=tracking, **options).run()  # type: ignore[arg-type]
+    assert list(tracking.rglob("events.out.tfevents.*"))
 
 
 def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import sys
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import nn
 
 from interplay.backbones.registry import build_tiny, tiny_names
-from interplay.train.optimizers import OptimizerConfig, build_optimizers, hidden_matrices
+from interplay.core.errors import InputError
+from interplay.train.optimizers import OptimizerConfig, build_optimizers, check_optimizer, hidden_matrices
 
 RATE = 1e-2
 
@@ -51,6 +55,35 @@ def test_adamw_alone_holds_everything() -> None:
     assert isinstance(only, torch.optim.AdamW)
     assert only.param_groups[0]["weight_decay"] == 0.1
     assert sum(p.numel() for p in only.param_groups[0]["params"]) == sum(p.numel() for p in module.parameters())
+
+
+def test_betas_are_those_of_the_config() -> None:
+    module = Layered()
+    (only,) = build_optimizers(module, trained(module), OptimizerConfig(betas=(0.9, 0.95)), RATE)
+    assert only.param_groups[0]["betas"] == (0.9, 0.95)
+    assert OptimizerConfig().betas == (0.9, 0.99)
+    with pytest.raises(ValueError, match="betas"):
+        OptimizerConfig(betas=(0.9, 1.0))
+
+
+def test_eight_bits_come_from_bitsandbytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    class AdamW8bit(torch.optim.AdamW):
+        pass
+
+    monkeypatch.setitem(sys.modules, "bitsandbytes", SimpleNamespace(optim=SimpleNamespace(AdamW8bit=AdamW8bit)))
+    module = Layered()
+    settings = OptimizerConfig(name="adamw8bit", weight_decay=0.1, betas=(0.9, 0.95))
+    (only,) = build_optimizers(module, trained(module), settings, RATE)
+    assert type(only) is AdamW8bit
+    group = only.param_groups[0]
+    assert (group["lr"], group["betas"], group["weight_decay"]) == (RATE, (0.9, 0.95), 0.1)
+
+
+def test_without_bitsandbytes_one_sentence_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "bitsandbytes", None)  # as if it were not installed
+    check_optimizer("muon")
+    with pytest.raises(InputError, match=r"adamw8bit needs .*bitsandbytes; install it .* optimizer: adamw"):
+        check_optimizer("adamw8bit")
 
 
 def test_an_update_of_muon_is_orthogonal_and_as_large_as_one_of_adamw() -> None:

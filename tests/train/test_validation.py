@@ -10,13 +10,20 @@ import torch
 from safetensors.torch import load_file
 
 from interplay.backbones.registry import load_backbone
+from interplay.backbones.widen import beside
 from interplay.cli.probes import probes_for
 from interplay.core.artifacts import Artifact
 from interplay.core.cache import Cache
 from interplay.core.errors import InputError
 from interplay.core.files import read_json
+from interplay.core.seeds import derive_seed
+from interplay.diffusion.sampling import Conditions, clip_generators, sample
+from interplay.grid.pixels import to_frames
 from interplay.methods.matrix.adapter import load_adapter
+from interplay.records.media.video import write_video
+from interplay.records.store.reader import ClipStore
 from interplay.train.config import TrainConfig
+from interplay.train.dataset import encode_clips
 from interplay.train.parts import unfreeze
 from interplay.train.probes import Probes
 from interplay.train.run import Surroundings, run
@@ -88,6 +95,67 @@ def test_single_parts_are_trained_saved_and_loaded(trained: Artifact, backbone_f
         assert torch.equal(backbone.transformer.get_parameter(key.removeprefix("0/")), value)
 
 
+# --- the export ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def exported(backbone_folder: str, clips: Artifact, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    """LoRA, widened projection and single parts, with the moving average as what is kept, in float32."""
+    folder = tmp_path_factory.mktemp("exported")
+    shown = {"every": 1, "sample_every": 2, "limit": 1, "timesteps": [0.5], "samples": 1, "sample_steps": 2}
+    changes = {"precision": "float32", "gradient_checkpointing": False, "steps": 3, "ema_decay": 0.5}
+    return run(
+        recipe(backbone_folder, validation=shown, **changes), clips, folder / "out", cache=Cache(folder / "cache")
+    )
+
+
+def test_what_the_export_generates_is_what_the_run_generated(
+    exported: Artifact, backbone_folder: str, clips: Artifact, tmp_path: Path
+) -> None:
+    backbone = load_backbone(backbone_folder)
+    adapter = load_adapter(backbone, exported.path / "adapter")
+    assert adapter.installed is not None
+    config = recipe(backbone_folder, splits=("test",), limit=1)
+    kept = {"cache": Cache(tmp_path / "cache"), "model": "tiny", "reading": adapter.installed.identity}
+    data = encode_clips(backbone, ClipStore(clips.path), config, **kept)  # type: ignore[arg-type]
+    shown, empty = data.batch([0], [False]), data.batch([0], [True])
+    assert shown.maps is not None
+    seen = beside(shown.first_frame, shown.maps)
+    latents = sample(
+        backbone,
+        Conditions(shown.grid, shown.text, empty.text, seen),
+        clip_generators([derive_seed(config.seed, "samples", data.clip_id(0))]),
+        steps=2,
+        guidance_scale=1.0,
+    )
+    (video,) = backbone.decode_video(latents)
+    write_video(tmp_path / "again.mp4", to_frames(video), ClipStore(clips.path).get(data.clip_id(0)).fps)
+    before, _, after = sorted((exported.path / "samples").rglob("*.mp4"))  # of the steps 0, 2 and the last one, 3
+    assert (tmp_path / "again.mp4").read_bytes() == after.read_bytes() != before.read_bytes()
+
+
+def test_the_stock_pipeline_computes_with_the_adapter_what_ours_computes(
+    backbone_folder: str, clips: Artifact, tmp_path: Path
+) -> None:
+    from diffusers import CogVideoXImageToVideoPipeline
+
+    changes = {"matrix": None, "also_train": (), "validation": None, "precision": "float32", "steps": 2}
+    artifact = run(recipe(backbone_folder, **changes), clips, tmp_path / "out")
+    ours, plain = load_backbone(backbone_folder), load_backbone(backbone_folder)
+    load_adapter(ours, artifact.path / "adapter")
+    stock = CogVideoXImageToVideoPipeline.from_pretrained(backbone_folder)
+    stock.load_lora_weights(str(artifact.path / "adapter"))
+    grid = ours.grid(9, (32, 48))
+    torch.manual_seed(0)
+    latents = torch.randn(1, ours.latent_channels, *grid.latent_shape)
+    first_frame = ours.first_frame_condition(torch.rand(1, 3, 32, 48), grid)
+    text, timesteps = ours.encode_text(["a man kicks a ball"], first_frame), torch.tensor([500])
+    expected = ours.denoise(latents, timesteps, text, first_frame)
+    ours.pipeline.transformer = ours.transformer = stock.transformer  # type: ignore[attr-defined]
+    assert torch.equal(ours.denoise(latents, timesteps, text, first_frame), expected)
+    assert not torch.equal(plain.denoise(latents, timesteps, text, first_frame), expected)
+
+
 def test_a_pattern_that_fits_nothing_names_some_that_would(backbone_folder: str) -> None:
     with pytest.raises(InputError, match=r"no parameter fits norm_uot\.\*; names look like .*norm_out"):
         unfreeze(load_backbone(backbone_folder), ["norm_uot.*"])
@@ -106,5 +174,5 @@ def test_a_probe_that_nobody_brought_is_named(backbone_folder: str, clips: Artif
 
 def test_a_tracker_that_is_not_installed_is_named(backbone_folder: str, clips: Artifact, tmp_path: Path) -> None:
     config = recipe(backbone_folder, validation=None)
-    with pytest.raises(InputError, match="--tracker tensorbored: is no tracker; choose among .*tensorboard"):
+    with pytest.raises(InputError, match=r"--tracker tensorbored: is no tracker; choose among .*tensorboard"):
         run(config, clips, tmp_path / "out", surroundings=Surroundings(trackers=("tensorbored",)))

@@ -23,6 +23,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from interplay.backbones.batch import Batch
+from interplay.backbones.devices import device_of
 from interplay.backbones.native import Sampling
 from interplay.grid.token_grid import TokenGrid
 from interplay.records.caption import Caption, Tokenizer, TokenSpans, token_spans
@@ -197,7 +198,7 @@ class Backbone(ABC):
     @property
     def device(self) -> torch.device:
         """Where the networks compute."""
-        return self.computes_on or next(self.transformer.parameters()).device
+        return self.computes_on or device_of(self.transformer)
 
     @property
     def dtype(self) -> torch.dtype:

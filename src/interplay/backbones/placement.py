@@ -83,11 +83,17 @@ class _Turns:
         self.there = network
 
     def moved(self, value: Any) -> Any:
-        """Tensors on the device, in whatever stands around them."""
+        """Tensors on the device, in whatever stands around them; a list stays the same list.
+
+        Autoencoders hand lists down to their layers as memory: what a layer puts into a copy is lost.
+        """
         if isinstance(value, Tensor):
             return value.to(self.device)
-        if isinstance(value, tuple | list):
-            return type(value)(self.moved(part) for part in value)
+        if isinstance(value, list):
+            value[:] = [self.moved(part) for part in value]
+            return value
+        if isinstance(value, tuple):
+            return tuple(self.moved(part) for part in value)
         if isinstance(value, dict):
             return {name: self.moved(part) for name, part in value.items()}
         return value

@@ -1,4 +1,4 @@
-"""The command as a module, which is what launchers of several processes start: ``accelerate launch -m interplay.cli``."""
+"""The command as a module, as launchers of several processes start it: ``accelerate launch -m interplay.cli``."""
 
 from interplay.cli.main import main
 

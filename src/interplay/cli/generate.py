@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,7 +20,8 @@ _SOURCES = "--clips, --prompts, --prompt or --again"
 def generate(
     out: Annotated[Path, typer.Option("--out", help="Folder to write; with --prompt and --again, an mp4.")],
     backbone: Annotated[
-        str | None, typer.Option(help="A shipped tiny one, a pipeline folder or a name on the hub.")
+        str | None,
+        typer.Option(help="A shipped tiny one, a pipeline folder or a name on the hub; default: the training's."),
     ] = None,
     clips: Annotated[
         Path | None, typer.Option(help="A dataset: its clips again, from first frame and caption.")
@@ -31,7 +31,9 @@ def generate(
         typer.Option(help="A CSV, JSON or JSONL: prompt, and clip_id, image, masks, seed, size, fps as wanted."),
     ] = None,
     prompt: Annotated[str | None, typer.Option(help="One clip of this prompt, with or without markup.")] = None,
-    image: Annotated[Path | None, typer.Option(help="Its first frame: a picture, or a video.")] = None,
+    image: Annotated[
+        Path | None, typer.Option(help="Its first frame: a picture, or a video (with --again: where it is now).")
+    ] = None,
     masks: Annotated[
         Path | None, typer.Option(help="Masks of that frame: a painted picture, or a folder of <id>.png.")
     ] = None,
@@ -56,7 +58,9 @@ def generate(
         list[str] | None,
         typer.Option("--set", help="Any other setting: --set guidance.cag_scale=1, --set tiling=true."),
     ] = None,
-    dtype: Annotated[str, typer.Option(help="What the model computes in: float32, bfloat16 or float16.")] = "float32",
+    dtype: Annotated[
+        str | None, typer.Option(help="What the model computes in: float32 (default), bfloat16 or float16.")
+    ] = None,
     device: Annotated[str | None, typer.Option(help="Where the model runs: cpu (default), cuda, cuda:1.")] = None,
     offload: Annotated[
         str, typer.Option(help="Weights on the CPU until needed: none, networks (one at a time) or blocks.")
@@ -79,18 +83,8 @@ def generate(
     use_threads(threads)
     _one_of({"--clips": clips, "--prompts": prompts, "--prompt": prompt, "--again": again})
     place: dict[str, Any] = {"device": device or "cpu", "offload": _offload(offload)}
-    if again is not None:
-        from interplay.generate.reproduce import reproduce
-
-        weights = training or adapter
-        place["device"] = device  # that of the record, unless given
-        reproduce(again, backbone=backbone, adapter=weights, **place).save(
-            out, lossless=not playable, overwrite=overwrite
-        )
-        print(out)
-        return
     given: dict[str, object] = {
-        "backbone": backbone,
+        "backbone": backbone if training is None or again else backbone or _backbone_of(training),
         "limit": limit,
         "size": size,
         "fps": fps,
@@ -103,13 +97,20 @@ def generate(
         "lossless": False if playable else None,
         "splits": splits or None,
     }
+    if again is not None:
+        _refuse(
+            "--again",
+            {**given, "backbone": None, "lossless": None, "masks": masks, "overrides": overrides, "threads": threads},
+        )
+        place["device"] = device  # that of the record, unless given
+        _again(again, backbone, training or adapter, image, out, place, playable, overwrite)
+        return
     config = _config(given, overrides or [])
     if prompt is not None:
+        _refuse("--prompt", {name: given[name] for name in ("splits", "limit", "batch_size")})
         _one(config, prompt, image, masks, training or adapter, out, place, overwrite)
         return
-    for name, value in (("--image", image), ("--masks", masks)):
-        if value is not None:
-            raise InputError("goes with --prompt", where=name, cure="name it in the table, or leave it out")
+    _refuse("--clips" if clips else "--prompts", {"image": image, "masks": masks})
     from interplay.generate.run import run, run_prompts
 
     place |= {"training": None if training is None else open_artifact(training, "training"), "adapter": adapter}
@@ -153,6 +154,39 @@ def _one(
     print(out)
 
 
+def _again(
+    record: Path,
+    backbone: str | None,
+    adapter: Path | None,
+    image: Path | None,
+    out: Path,
+    place: dict[str, Any],
+    playable: bool,
+    overwrite: bool,
+) -> None:
+    from interplay.generate.made import check_name
+    from interplay.generate.reproduce import reproduce
+
+    check_name(out, overwrite=overwrite)
+    made = reproduce(record, backbone=backbone, adapter=adapter, image=image, **place)
+    made.save(out, lossless=not playable, overwrite=overwrite)
+    print(out)
+
+
+def _backbone_of(training: Path) -> str:
+    """The model that was trained."""
+    return str(open_artifact(training, "training").manifest["config"]["backbone"])
+
+
+def _refuse(source: str, options: dict[str, object]) -> None:
+    """Options that mean nothing beside this source are no decoration."""
+    for name, value in options.items():
+        if value not in (None, []):
+            option = {"splits": "--split", "guidance_scale": "--guidance", "overrides": "--set"}
+            told = option.get(name, f"--{name.replace('_', '-')}")
+            raise InputError(f"means nothing beside {source}", where=told, cure="leave it out")
+
+
 def _one_of(sources: dict[str, object]) -> None:
     given = [name for name, value in sources.items() if value is not None]
     if len(given) != 1:
@@ -168,14 +202,12 @@ def _offload(name: str) -> str:
 
 def _config(given: dict[str, object], overrides: list[str]) -> GenerateConfig:
     """The settings: named options first, then ``--set``."""
-    from interplay.core.config import from_overrides
+    from interplay.core.config import from_mapping
     from interplay.generate.config import GenerateConfig
 
     if given["backbone"] is None:
-        raise InputError("is missing", where="--backbone", cure="name the model that is to make the clips")
+        raise InputError(
+            "is missing", where="--backbone", cure="name the model that is to make the clips, or a training"
+        )
     named = {name: value for name, value in given.items() if value is not None}
-    config = GenerateConfig.model_validate(named)
-    if not overrides:
-        return config
-    told = [f"{name}={json.dumps(value)}" for name, value in named.items()]
-    return from_overrides(GenerateConfig, [*told, *overrides], where="generate")
+    return from_mapping(GenerateConfig, named, overrides, where="interplay generate")

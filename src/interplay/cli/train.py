@@ -29,7 +29,10 @@ def train(
         list[str] | None, typer.Option("--tracker", help="tensorboard, wandb, ... (may be repeated).")
     ] = None,
     tracking: Annotated[
-        Path | None, typer.Option("--tracking", help='Where trackers write; default: "tracking" beside --out.')
+        Path | None,
+        typer.Option(
+            "--tracking", help='Where trackers write, each run below its own name; default: "tracking" beside --out.'
+        ),
     ] = None,
     ignore_spikes: Annotated[bool, typer.Option("--ignore-spikes", help="Go on where the gradient jumps.")] = False,
     threads: Threads = None,
@@ -64,6 +67,6 @@ def train(
         cache=Cache(cache or beside / "cache", rebuild=rebuild_cache),
         overwrite=overwrite,
         probes=probes_for(config),
-        surroundings=Surroundings(tuple(trackers or ()), tracking or beside / "tracking", ignore_spikes),
+        surroundings=Surroundings(tuple(trackers or ()), (tracking or beside / "tracking") / out.name, ignore_spikes),
     )
     print(artifact.path)

@@ -48,6 +48,13 @@ def from_overrides(model: type[ConfigT], overrides: Sequence[str], *, where: str
     return _resolve({}, where, model, overrides)
 
 
+def from_mapping(
+    model: type[ConfigT], data: Mapping[str, Any], overrides: Sequence[str] = (), *, where: str
+) -> ConfigT:
+    """A ``model`` of these values, changed by ``a.b=c`` overrides; ``where`` names the values in messages."""
+    return _resolve(dict(data), where, model, overrides)
+
+
 def dump_recipe(config: Config, path: Path) -> None:
     """Write ``config`` with all its defaults resolved, so that :func:`load_recipe` gives an equal one."""
     atomic_write_text(path, yaml.dump(jsonable(config), Dumper=RecipeDumper, sort_keys=False, allow_unicode=True))

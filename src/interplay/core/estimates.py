@@ -57,6 +57,22 @@ def paired_differences(
     return differences
 
 
+def mean_over_repeats(repeats: Sequence[Mapping[str, float | None]]) -> dict[str, float | None]:
+    """Every clip's mean over repeats of an experiment (seeds); ``None`` where one of them has no score of it.
+
+    A clip is one number then, however often it was made: the interval over clips treats what its repeats have in
+    common as one observation and not as several.
+    """
+    clips = dict.fromkeys(clip for repeat in repeats for clip in repeat)
+    columns = {clip: [repeat.get(clip) for repeat in repeats] for clip in clips}
+    return {clip: _mean(values) for clip, values in columns.items()}
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    present = [value for value in values if value is not None]
+    return sum(present) / len(present) if len(present) == len(values) else None
+
+
 def _interval(present: Float[ndarray, " n"], seed: int, resamples: int) -> tuple[float, float]:
     rng = np.random.default_rng(seed)
     at_once = max(1, _MAX_DRAWN // present.size)

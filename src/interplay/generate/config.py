@@ -11,6 +11,7 @@ from interplay.core.errors import InputError
 from interplay.grid.buckets import Bucket
 from interplay.methods.matrix.guidance import GuidanceConfig
 
+DType = Literal["float32", "bfloat16", "float16"]
 # Small clips go together as far as one clip of about this many video tokens would fill the machine.
 _TOKENS_AT_ONCE = 16_384
 _MOST_AT_ONCE = 8
@@ -56,7 +57,7 @@ class GenerateConfig(SamplingConfig):
     fps: float | None = Field(default=None, gt=0)
     seed: int = 0
     batch_size: int | None = Field(default=None, ge=1)
-    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    dtype: DType = "float32"
     tiling: bool = False
     lossless: bool = True
 

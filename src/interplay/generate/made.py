@@ -19,13 +19,12 @@ from numpy import ndarray
 from interplay.core.errors import InputError
 from interplay.core.files import write_json
 from interplay.core.manifest import versions
+from interplay.generate.record import FORMAT
 from interplay.generate.requests import Request
 from interplay.methods.matrix.instance_map import paint
 from interplay.methods.matrix.showing import Shown
 from interplay.records.media.images import write_image
 from interplay.records.media.video import write_video
-
-FORMAT = "interplay.generated/1"
 
 
 @dataclass(frozen=True)
@@ -73,13 +72,13 @@ class Made:
             image = file
         return {"path": _from(video.parent, image), "sha256": pixels_digest(shown)}
 
-    def _save_masks(self, video: Path) -> dict[str, str] | None:
+    def _save_masks(self, video: Path) -> dict[str, Any] | None:
         picture = paint(self.shown.masks, frame=0)
         if picture is None or not (self.facts["sees_map"] or self.facts["guidance"]["cmg_scale"]):
             return None
         file = video.with_name(f"{video.stem}.masks.png")
         write_image(file, picture)
-        return {"path": file.name, "sha256": pixels_digest(picture)}
+        return {"path": file.name, "sha256": pixels_digest(picture), "ids": list(self.shown.masks)}
 
 
 def check_name(video: Path, *, overwrite: bool) -> None:

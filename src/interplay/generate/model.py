@@ -12,35 +12,39 @@ Shape legend: ``p y x`` pixel frames, height, width.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Bool, UInt8
 from numpy import ndarray
 
 from interplay.backbones.base import Backbone
 from interplay.backbones.placement import Offload, place, use_tiles
 from interplay.backbones.registry import backbone_input, load_backbone
 from interplay.core.artifacts import External, open_artifact
-from interplay.core.config import digest
+from interplay.core.config import digest, from_mapping
 from interplay.core.errors import InputError
 from interplay.core.manifest import MANIFEST, sha256_on_disk
 from interplay.diffusion.sampling import clip_generators, sample
-from interplay.generate.config import SamplingConfig
+from interplay.generate.config import DType, SamplingConfig
 from interplay.generate.made import Made, facts_of
-from interplay.generate.requests import Picture, Request
+from interplay.generate.requests import Masks, Picture, Request
 from interplay.generate.table import geometry, refused_picture
 from interplay.grid.buckets import Bucket
 from interplay.grid.pixels import to_frames
 from interplay.methods.matrix.adapter import Adapter, load_adapter
 from interplay.methods.matrix.showing import shown_conditions, shown_guides
+from interplay.records.masks import MaskTrack
 
-DType = Literal["float32", "bfloat16", "float16"]
 ADAPTER_FOLDER = "adapter"
+# A painted picture, a folder of <id>.png, or masks by instance id.
+GivenMasks = str | PathLike[str] | UInt8[ndarray, "y x 3"] | Mapping[str, Bool[ndarray, "y x"]]
 _DTYPES: dict[str, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -59,7 +63,7 @@ class Model:
         prompt: str,
         *,
         image: str | PathLike[str] | UInt8[ndarray, "y x 3"] | None = None,
-        masks: str | PathLike[str] | UInt8[ndarray, "y x 3"] | None = None,
+        masks: GivenMasks | None = None,
         seed: int = 0,
         size: str | None = None,
         fps: float | None = None,
@@ -71,9 +75,9 @@ class Model:
         """Make one clip.
 
         ``prompt`` may carry markup (``<id1> man``). ``image`` is the first frame: pixels, a picture, or a video's first
-        frame. ``masks`` of its instances are a picture in the palette's colours or a folder of ``<id>.png``. ``size``
-        is width x height x frames, as ``720x480x49``. What is not given is as the model was trained and as its stock
-        pipeline does it. ``guidance`` are fields of :class:`.GuidanceConfig`.
+        frame. ``masks`` of its instances are a picture in the palette's colours, a folder of ``<id>.png``, or arrays by
+        id. ``size`` is width x height x frames, as ``720x480x49``. What is not given is as the model was trained and as
+        its stock pipeline does it. ``guidance`` are fields of :class:`.GuidanceConfig`.
         """
         num_frames, size_hw = geometry(None if size is None else str(Bucket.parse(size)), self.backbone)
         request = Request(
@@ -84,12 +88,12 @@ class Model:
             size_hw=size_hw,
             fps=fps or self.backbone.recommended.fps,
             image=_picture(image),
-            masks=_picture(masks),
+            masks=_masks(masks),
         )
         if image is not None and not self.backbone.sees_first_frame:
             raise refused_picture(self.backbone, "image")
         given = {"steps": steps, "guidance_scale": guidance_scale, "guidance": guidance or {}}
-        config = SamplingConfig.model_validate({**given, "negative_prompt": negative_prompt})
+        config = from_mapping(SamplingConfig, {**given, "negative_prompt": negative_prompt}, where="generate")
         return self.make([request], config)[0]
 
     def make(self, requests: Sequence[Request], config: SamplingConfig) -> list[Made]:
@@ -98,15 +102,16 @@ class Model:
         grid = requests[0].grid(backbone)
         shown = [request.shown(self.adapter) for request in requests]
         steps, scale = self.steps(config), self.guidance_scale(config)
-        latents = sample(
-            backbone,
-            shown_conditions(backbone, self.adapter, shown, grid, negative=config.negative_prompt),
-            clip_generators([request.seed for request in requests]),
-            steps=steps,
-            guidance_scale=scale,
-            guides=shown_guides(backbone, config.guidance, shown, grid),
-        )
-        videos = [to_frames(video) for video in backbone.decode_video(latents)]
+        with _memory_named(requests):
+            latents = sample(
+                backbone,
+                shown_conditions(backbone, self.adapter, shown, grid, negative=config.negative_prompt),
+                clip_generators([request.seed for request in requests]),
+                steps=steps,
+                guidance_scale=scale,
+                guides=shown_guides(backbone, config.guidance, shown, grid),
+            )
+            videos = [to_frames(video) for video in backbone.decode_video(latents)]
         settings = self._facts() | {
             "steps": steps,
             "guidance_scale": scale,
@@ -142,6 +147,8 @@ class Model:
             "sees_map": self.adapter.sees_map,
             "dtype": str(self.backbone.dtype).removeprefix("torch."),
             "device": self.backbone.device.type,
+            # Sums on a CPU are split among its threads.
+            "threads": torch.get_num_threads() if self.backbone.device.type == "cpu" else None,
             "tiling": self.tiling,
         }
 
@@ -191,6 +198,24 @@ def the_device(name: str | torch.device) -> torch.device:
         cure = "use cpu, or a device that torch sees (cuda, cuda:1)"
         raise InputError("is no device of this machine", where=f"device {name}", cure=cure) from error
     return device
+
+
+@contextmanager
+def _memory_named(requests: Sequence[Request]) -> Iterator[None]:
+    """Say what helps when the device's memory does not hold these clips."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        count = "the clip does" if len(requests) == 1 else f"{len(requests)} clips at once do"
+        fewer = "a smaller size" if len(requests) == 1 else "a smaller --batch-size"
+        cure = f"use --offload networks (or blocks), --tiling, --dtype bfloat16 or {fewer}"
+        raise InputError(f"{count} not fit into the device's memory", where=requests[0].where, cure=cure) from error
+
+
+def _masks(given: GivenMasks | None) -> Masks | None:
+    if isinstance(given, Mapping):
+        return {name: MaskTrack.from_array(np.asarray(mask, dtype=bool)[None]) for name, mask in given.items()}
+    return _picture(given)
 
 
 def _picture(given: str | PathLike[str] | UInt8[ndarray, "y x 3"] | None) -> Picture | None:

@@ -5,7 +5,9 @@ Shape legend: ``y x`` pixel height and width.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,12 +24,17 @@ from interplay.grid.token_grid import TokenGrid
 from interplay.methods.matrix.adapter import Adapter
 from interplay.methods.matrix.instance_map import masks_of
 from interplay.methods.matrix.showing import Shown, shown_at
+from interplay.records.caption import Caption
 from interplay.records.clip import Clip
 from interplay.records.formats.common.mask_files import read_mask
 from interplay.records.masks import MaskTrack
 from interplay.records.media.images import is_picture, read_image
 from interplay.records.media.video import read_video
 from interplay.records.store.reader import ClipStore
+
+# What a painted map may hold when the prompt does not say: the colours that have names.
+_PAINTABLE = tuple(f"id{number}" for number in range(1, 7))
+_INSTANCE = re.compile(r"id[1-9]\d*")
 
 # A file (of a video, the first frame counts), or pixels.
 Picture = Path | UInt8[ndarray, "y x 3"]
@@ -55,22 +62,32 @@ class Request:
 
     def grid(self, backbone: Backbone) -> TokenGrid:
         """The clip's token grid; :class:`InputError` about the request when the model does not take its size."""
-        try:
+        with self._about("size"):
             grid = backbone.grid(self.num_frames, self.size_hw)
             backbone.check_decodes(grid)
-        except InputError as error:
-            where = f"{self.where}, size, {error.where}"
-            raise InputError(error.problem, where=where, cure=error.cure) from error
         return grid
+
+    def caption(self, adapter: Adapter) -> Caption:
+        """The prompt as the adapter reads it."""
+        return adapter.caption(self.prompt, where=f"{self.where}, field prompt")
 
     def shown(self, adapter: Adapter) -> Shown:
         """What the model is given, at the clip's size."""
-        caption = adapter.caption(self.prompt, where=f"{self.where}, prompt")
-        image = None if self.image is None else _pixels(self.image)
-        masks = (
-            {} if self.masks is None else _read_masks(self.masks, caption.instance_ids, where=f"{self.where}, masks")
-        )
+        caption = self.caption(adapter)
+        with self._about("image"):
+            image = None if self.image is None else _pixels(self.image)
+        with self._about("masks"):
+            masks = {} if self.masks is None else _read_masks(self.masks, caption.instance_ids)
         return shown_at(self.size_hw, caption, image, masks, where=self.where)
+
+    @contextmanager
+    def _about(self, field: str) -> Iterator[None]:
+        """Let errors say which field of which request they are about."""
+        try:
+            yield
+        except InputError as error:
+            where = f"{self.where}, field {field}, {error.where}"
+            raise InputError(error.problem, where=where, cure=error.cure) from error
 
 
 def requests_of_clips(config: GenerateConfig, store: ClipStore, *, sees_first_frame: bool) -> list[Request]:
@@ -127,23 +144,24 @@ def _pixels(image: Picture) -> UInt8[ndarray, "y x 3"]:
         return read_image(image) if is_picture(image) else read_video(image, indices=[0]).frames[0]
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         problem = f"is an array of {image.dtype} and shape {list(image.shape)}"
-        raise InputError(problem, where="image", cure="give uint8 pixels of the shape [height, width, 3]")
+        raise InputError(problem, where="pixels", cure="give uint8 pixels of the shape [height, width, 3]")
     return image
 
 
-def _read_masks(masks: Masks, ids: Sequence[str], *, where: str) -> dict[str, MaskTrack]:
+def _read_masks(masks: Masks, ids: Sequence[str]) -> dict[str, MaskTrack]:
+    """Masks by instance id; a prompt without markers may have any."""
     if isinstance(masks, Mapping):
         return dict(masks)
     if isinstance(masks, Path) and masks.is_dir():
-        return _masks_of_folder(masks, ids, where)
-    return masks_of(_pixels(masks), ids, where=str(masks) if isinstance(masks, Path) else where)
+        return _masks_of_folder(masks, ids)
+    return masks_of(_pixels(masks), ids or _PAINTABLE, where=str(masks) if isinstance(masks, Path) else "pixels")
 
 
-def _masks_of_folder(folder: Path, ids: Sequence[str], where: str) -> dict[str, MaskTrack]:
+def _masks_of_folder(folder: Path, ids: Sequence[str]) -> dict[str, MaskTrack]:
     files = {path.stem: path for path in sorted(folder.iterdir()) if is_picture(path)}
-    unknown = [name for name in files if name not in ids]
+    unknown = [name for name in files if not (name in ids if ids else _INSTANCE.fullmatch(name))]
     if unknown or not files:
-        listed = ", ".join(f"{name}.png" for name in ids) or "nothing: the prompt has no markers"
+        listed = ", ".join(f"{name}.png" for name in ids) or "id1.png, id2.png, ..."
         problem = f"holds {files[unknown[0]].name}, and the prompt has no <{unknown[0]}>" if unknown else "has no masks"
-        raise InputError(problem, where=f"{where}, {folder}", cure=f"it may hold {listed}")
+        raise InputError(problem, where=folder, cure=f"it may hold {listed}")
     return {name: MaskTrack.from_array(read_mask(path)[0][None]) for name, path in files.items()}

@@ -148,12 +148,12 @@ def _make_batch(model: Model, batch: Sequence[Request], config: GenerateConfig, 
 
 
 def _check(model: Model, requests: Sequence[Request]) -> None:
-    """What would go wrong with a later clip goes wrong before the first one is made."""
+    """What would go wrong with a later clip goes wrong before the first one is made; its files are read for that."""
     without = []
     for request in requests:
         request.grid(model.backbone)
-        caption = model.adapter.caption(request.prompt, where=f"{request.where}, prompt")
-        if caption.instance_ids and not request.masks:
+        shown = request.shown(model.adapter)
+        if shown.caption.instance_ids and not shown.masks:
             without.append(request.clip_id)
     if without and model.adapter.sees_map:
         told = (

@@ -5,13 +5,15 @@ A recipe is a YAML file of these fields; recipes that ship with the package lie 
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Literal
+
+from pydantic import Field, model_validator
 
 from interplay.core.config import Config
 from interplay.grid.buckets import BucketConfig
 from interplay.methods.matrix.config import MatrixConfig
 from interplay.train.loop import Precision, ScheduleShape, WarmupShape
-from interplay.train.optimizers import OptimizerName
+from interplay.train.optimizers import BETAS, Betas, OptimizerName
 
 
 class LoraConfig(Config):
@@ -30,8 +32,9 @@ class ValidationConfig(Config):
     """What is measured while training, on clips that are not trained on.
 
     ``timesteps`` are parts of the noise schedule, from 0 (clean) to 1; each clip has the same noise at each of them
-    every time. ``samples`` clips are generated, for people to look at and, with a ``judge``, for interaction fidelity.
-    ``aas`` measures the attention alignment score.
+    every time. ``samples`` clips are generated, for people to look at and, with a ``judge``, for interaction fidelity;
+    ``sample_every`` so many steps, a multiple of ``every`` (``null``: whenever something is measured), and after the
+    last one. ``aas`` measures the attention alignment score.
     """
 
     every: int = Field(100, ge=1)
@@ -39,10 +42,17 @@ class ValidationConfig(Config):
     limit: int = Field(8, ge=1)
     timesteps: tuple[float, ...] = Field((0.1, 0.3, 0.5, 0.7, 0.9), min_length=1)
     samples: int = Field(0, ge=0)
+    sample_every: int | None = Field(None, ge=1)
     sample_steps: int = Field(20, ge=1)
     guidance_scale: float = Field(1.0, ge=1.0)
     aas: bool = False
     judge: str | None = None
+
+    @model_validator(mode="after")
+    def _samples_are_taken_when_measured(self) -> ValidationConfig:
+        if self.sample_every is not None and self.sample_every % self.every:
+            raise ValueError(f"sample_every: {self.sample_every} is no multiple of every: {self.every}")
+        return self
 
 
 class TrainConfig(Config):
@@ -50,13 +60,16 @@ class TrainConfig(Config):
 
     ``matrix`` absent trains on the plain objective (the papers' baseline). ``buckets`` absent takes the clips as they
     are, each size and length in a bucket of its own. ``also_train`` are patterns of parameter names below the
-    transformer that are trained in full beside the LoRA (``time_embedding.*``).
+    transformer that are trained in full (``time_embedding.*``) beside the LoRA, which may be ``null``. ``weights:
+    random`` begins with random weights in the place of the transformer's own and trains all of them: pretraining, with
+    the backbone's autoencoder and text encoder as they are.
     One step sees ``batch_size`` x ``gradient_accumulation`` x processes clips.
     """
 
     backbone: str
     matrix: MatrixConfig | None = None
-    lora: LoraConfig = LoraConfig()
+    weights: Literal["trained", "random"] = "trained"
+    lora: LoraConfig | None = LoraConfig()
     also_train: tuple[str, ...] = ()
     buckets: BucketConfig | None = None
     splits: tuple[str, ...] = ("train",)
@@ -67,6 +80,7 @@ class TrainConfig(Config):
     gradient_checkpointing: bool = False
     precision: Precision = "float32"
     optimizer: OptimizerName = "adamw"
+    betas: Betas = BETAS
     learning_rate: float = Field(gt=0)
     final_learning_rate: float = Field(0.0, ge=0)
     schedule: ScheduleShape = "cosine"
@@ -81,3 +95,14 @@ class TrainConfig(Config):
     keep_checkpoints: int = Field(2, ge=1)
     validation: ValidationConfig | None = None
     seed: int = 0
+
+    @model_validator(mode="after")
+    def _random_weights_are_trained(self) -> TrainConfig:
+        if self.weights == "random" and self.lora is not None:
+            raise ValueError("weights: random trains the whole transformer, write lora: null")
+        return self
+
+    @property
+    def trained_parts(self) -> tuple[str, ...]:
+        """Patterns of all names that are trained in full."""
+        return ("*",) if self.weights == "random" else self.also_train

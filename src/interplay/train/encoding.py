@@ -9,13 +9,15 @@ A cache must not change a number, so what is computed may depend on nothing but 
 - Keys name content, not places: the video by the digest of its bytes, the model by that of its files, and with them the
   releases and the kind of device that the numbers come from.
 
+What was read once stays in memory, up to a bound: many runs see a few hundred clips again and again.
+
 Shape legend: ``p y x`` pixel frames, height, width, ``c f h w`` latent channels, frames, height, width, ``e`` entities.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from itertools import groupby
@@ -55,6 +57,8 @@ _FIRST = "first_frame."  # the tensors of a first-frame condition, beside the la
 # Sixteen clips of the embedded world. Above, a single clip has the fast convolution too, and two would need twice the
 # memory.
 _SMALL_PX = 1 << 20
+# What an encoder keeps in memory of what it read; then it reads from the disk again.
+_HELD_BYTES = 1 << 28
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,8 @@ class Encoder:
         self, backbone: Backbone, store: ClipStore, cache: Cache, model: str, reading: Mapping[str, Any] | None = None
     ) -> None:
         self._backbone, self._store, self._cache, self._reading = backbone, store, cache, dict(reading or {})
+        self._held: dict[tuple[str, Hashable], dict[str, Tensor]] = {}
+        self._room = _HELD_BYTES
         self._made_by = {
             "recipe": _RECIPE,
             "model": model,
@@ -129,14 +135,14 @@ class Encoder:
 
     def pixels(self, source: Source) -> tuple[Float[Tensor, "c f h w"], Batch]:
         """A clip's latents and its first-frame condition (one row), on the CPU."""
-        entry = load(self._cache.get_or_make(LATENTS, self._pixel_key(source), lambda: self._encode([source])[0]))
-        latents = entry.pop("latents")
-        return latents, Batch({name.removeprefix(_FIRST): tensor for name, tensor in entry.items()})
+        entry = self._read(LATENTS, source, lambda: self._pixel_key(source), lambda: self._encode([source])[0])
+        first_frame = {n.removeprefix(_FIRST): tensor for n, tensor in entry.items() if n.startswith(_FIRST)}
+        return entry["latents"], Batch(first_frame)
 
     def text(self, text: str, source: Source) -> Batch:
         """The condition (one row) that a plain caption is for this clip, on the CPU."""
-        key = self._text_key(text, source)
-        return Batch(load(self._cache.get_or_make(TEXT, key, lambda: self._embed(text, source))))
+        what = (text, source) if self._backbone.text_sees_first_frame else text
+        return Batch(self._read(TEXT, what, lambda: self._text_key(text, source), lambda: self._embed(text, source)))
 
     def prepare_texts(self, captions: Iterable[tuple[str, Source]]) -> None:
         """Embed the captions that the cache does not have."""
@@ -146,21 +152,35 @@ class Encoder:
 
     def masks(self, source: MaskSource) -> Pooled:
         """The pooled tracks of a clip's cast."""
-        key = {
-            "recipe": _RECIPE,
-            "tracks": source.digest,
-            "pooling": asdict(source.pooling),
-            "grid": asdict(source.grid),
-            **_geometry_key(source.assignment),
-        }
-        return Pooled.of(
-            load(self._cache.get_or_make(MASKS, key, lambda: _pool(self._store.get(source.clip_id), source)))
-        )
+
+        def key() -> Mapping[str, Any]:
+            grid, pooling = asdict(source.grid), asdict(source.pooling)
+            geometry = _geometry_key(source.assignment)
+            return {"recipe": _RECIPE, "tracks": source.digest, "pooling": pooling, "grid": grid, **geometry}
+
+        return Pooled.of(self._read(MASKS, source, key, lambda: _pool(self._store.get(source.clip_id), source)))
 
     def map(self, source: MapSource) -> Float[Tensor, "c f h w"]:
         """The channels that show a clip's instance map to the model, on the CPU; zeros when nobody is in it."""
-        key = {**self._made_by, "map": source.digest, "grid": asdict(source.grid), **_geometry_key(source.assignment)}
-        return load(self._cache.get_or_make(MAPS, key, lambda: self._show(source)))["map"]
+
+        def key() -> Mapping[str, Any]:
+            grid, geometry = asdict(source.grid), _geometry_key(source.assignment)
+            return {**self._made_by, "map": source.digest, "grid": grid, **geometry}
+
+        return self._read(MAPS, source, key, lambda: self._show(source))["map"]
+
+    def _read(
+        self, kind: str, what: Hashable, key: Callable[[], Any], make: Callable[[], bytes]
+    ) -> Mapping[str, Tensor]:
+        """An entry of the cache, from memory where it was read before; nobody changes these tensors."""
+        held = self._held.get((kind, what))
+        if held is None:
+            held = load(self._cache.get_or_make(kind, key(), make))
+            size = sum(tensor.nbytes for tensor in held.values())
+            if size <= self._room:
+                self._room -= size
+                self._held[kind, what] = held
+        return held
 
     def _pixel_key(self, source: Source) -> Mapping[str, Any]:
         return {**self._made_by, "video": source.digest, **_geometry_key(source.assignment)}

@@ -5,6 +5,8 @@ is noised to the same few timesteps with the same noise, so two numbers of one r
 it: the alignment terms, the attention alignment score and samples, by the :mod:`.probes` that the command brings.
 
 Every clip is measured by itself, so its numbers do not depend on how many processes share the work.
+
+Shape legend: ``c f h w`` latent channels, frames, height, width.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from interplay.backbones.base import Backbone
@@ -30,7 +33,7 @@ from interplay.train.config import ValidationConfig
 from interplay.train.dataset import EncodedClips
 from interplay.train.losses import FineTuneLosses
 from interplay.train.probes import Probes
-from interplay.train.processes import Processes
+from interplay.train.processes import Processes, is_sharded
 
 HELD_OUT, ALIGNMENT, DIFFUSION = "held_out", "held_out_alignment", "diffusion"
 SAMPLES = "samples"
@@ -39,7 +42,10 @@ Numbers = dict[str, float]
 
 @dataclass(frozen=True)
 class HeldOut:
-    """The held-out clips of a run, and how they are measured. ``folder`` is where samples are written."""
+    """The held-out clips of a run, and how they are measured.
+
+    ``folder`` is where samples are written, ``last`` the step that always has some.
+    """
 
     settings: ValidationConfig
     backbone: Backbone
@@ -48,18 +54,28 @@ class HeldOut:
     store: ClipStore
     probes: Probes
     folder: Path
+    last: int
     seed: int
     processes: Processes
 
     def take(self, step: int) -> Numbers:
         """Everything that the recipe asks for; the same numbers in all processes."""
         rows = list(range(len(self.clips)))
-        found = [self._losses(row) for row in self.processes.share(rows)]
+        # Where the weights are shared out, a forward takes all processes, so all do all of the work.
+        together = is_sharded(self.losses)
+        share = list if together else self.processes.share
+        found = [self._losses(row) for row in share(rows)]
         if self.settings.aas:
-            found += [self._alignment(row) for row in self.processes.share(rows)]
-        for row in self.processes.share(rows[: self.settings.samples]):
-            found.append(self._sample(row, step))
+            found += [self._alignment(row) for row in share(rows)]
+        for row in share(rows[: self._samples_at(step)]):
+            latents = self._sampled(row)
+            if self.processes.is_main or not together:
+                found.append(self._written(row, latents, step))
         return _means([one for its in self.processes.gathered(found) for one in its])
+
+    def _samples_at(self, step: int) -> int:
+        every = self.settings.sample_every
+        return self.settings.samples if every is None or step % every == 0 or step == self.last else 0
 
     def _losses(self, row: int) -> Numbers:
         """The objective at every timestep and on average, and the mean of the alignment terms that the clip has."""
@@ -89,21 +105,25 @@ class HeldOut:
             seen.append(self.probes.alignment(self.backbone, clip, self.clips.assignment(row), forward))
         return _means(seen)
 
-    def _sample(self, row: int, step: int) -> Numbers:
-        """Generate a clip from its first frame and caption, write it down, and ask the judge if there is one."""
+    def _sampled(self, row: int) -> Float[Tensor, "1 c f h w"]:
+        """Latents of a clip that is made from its first frame and caption."""
         clip, settings = self.store.get(self.clips.clip_id(row)), self.settings
         shown, empty = self.clips.batch([row], [False]), self.clips.batch([row], [True])
         conditions = Conditions(
             shown.grid, self.losses.text(shown), self.losses.text(empty), self.losses.first_frame(shown)
         )
         generators = clip_generators([derive_seed(self.seed, "samples", clip.clip_id)])
-        latents = sample(
+        return sample(
             self.backbone,
             conditions,
             generators,
             steps=settings.sample_steps,
             guidance_scale=settings.guidance_scale,
         )
+
+    def _written(self, row: int, latents: Float[Tensor, "1 c f h w"], step: int) -> Numbers:
+        """Decode a sample, write it down, and ask the judge if there is one."""
+        clip = self.store.get(self.clips.clip_id(row))
         path = self.folder / f"step-{step:08d}" / f"{clip.clip_id}.mp4"
         path.parent.mkdir(parents=True, exist_ok=True)
         (video,) = self.backbone.decode_video(latents)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 import torch
 from pydantic import Field
@@ -30,12 +30,14 @@ from interplay.core.seeds import derive_seed
 from interplay.train.checkpoints import Checkpoints, State
 from interplay.train.guard import Guard, Micro
 from interplay.train.optimizers import OptimizerConfig, build_optimizers
-from interplay.train.processes import Processes, make_accelerator
+from interplay.train.processes import Processes, is_sharded, make_accelerator
 
 History = list[dict[str, float]]
 ScheduleShape = Literal["cosine", "linear", "constant"]
 WarmupShape = Literal["linear", "third"]
 Precision = Literal["float32", "bfloat16"]
+# As accelerate calls them.
+_PRECISIONS = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 
 
 @dataclass(frozen=True)
@@ -127,9 +129,12 @@ class Trainer:
             gradient_accumulation_steps=loop.accumulate, log_with=list(trackers) or None, project_dir=tracking
         )
         self._check_accelerate()
+        _name_blocks(module)
         self._prepared, *self._optimizers = self._accelerator.prepare(module, *optimizers)
         # Sharding (FSDP2) puts other tensors in the place of the parameters.
         self._trained = _trained_of(module)
+        self._sharded = is_sharded(module)
+        self._take = self._taker()
         self._average = {key: value.detach().clone() for key, value in self._trained.items()} if loop.ema_decay else {}
         self._guard = Guard(name, loop.spike_factor, loop.spike_window)
         self.step = 0
@@ -153,13 +158,24 @@ class Trainer:
 
     def run(self) -> History:
         """Train from the last checkpoint to the schedule's end; the weights end as the moving average, if kept."""
-        self._module.train()
         self._open_trackers()
+        self.advance(self.schedule.steps - self.step)
+        for tracker in self._accelerator.trackers:
+            tracker.finish()  # `end_training` would end the process group too, and the processes are not done yet
+        _copy_into(self._trained, self._average)
+        self._join_shards()
+        self._module.eval()
+        return self.history
+
+    def advance(self, steps: int) -> None:
+        """Train so many steps more, measuring and saving where it is time to."""
+        self._module.train()
+        last = self.step + steps
         # What the modules draw without a generator of ours is seeded step by step, and the caller's state is kept.
         with torch.random.fork_rng(), self._progress() as progress:
             if self.step == 0:
                 self._examine()
-            while self.step < self.schedule.steps:
+            while self.step < last:
                 row = self._train_step()
                 self.history.append(row)
                 self.step += 1
@@ -168,11 +184,6 @@ class Trainer:
                 self._examine()
                 if self.step % self.loop.save_every == 0 or self.step == self.schedule.steps:
                     self._save()
-        for tracker in self._accelerator.trackers:
-            tracker.finish()  # `end_training` would end the process group too, and the processes are not done yet
-        _copy_into(self._trained, self._average)
-        self._module.eval()
-        return self.history
 
     @contextmanager
     def best(self) -> Iterator[dict[str, float] | None]:
@@ -197,7 +208,8 @@ class Trainer:
         self._guard.check_losses(self.step, micros)
         norm = self._clipped_norm()
         if self._accelerator.scaler is None:  # scaled float16 gradients overflow now and then, and skip their step
-            self._guard.check_gradient(self.step, norm, [row["gradient_norm"] for row in self.history], micros)
+            recent = self.history[-self.loop.spike_window :]
+            self._guard.check_gradient(self.step, norm, [row["gradient_norm"] for row in recent], micros)
         for optimizer in self._optimizers:
             optimizer.step()
         self._update_average()
@@ -212,9 +224,15 @@ class Trainer:
         torch.manual_seed(derive_seed(self.seed, self.name, self.step, draw, "unnamed"))
         with self._accelerator.accumulate(self._prepared), self._autocast():
             losses = self._prepared(generator)
+            if self._sharded:
+                losses["loss"] = losses["loss"] + self._touched()
             with torch.autocast(self._accelerator.device.type, enabled=False):
                 self._accelerator.backward(losses["loss"])
         return {key: value.detach().float() for key, value in losses.items()}, self._described()
+
+    def _touched(self) -> Tensor:
+        """Zero, with a gradient of zero for what the processes have whole: they must agree on what has a gradient."""
+        return sum((0.0 * p.sum() for p in _trained_of(self._module).values() if not _is_shard(p)), torch.zeros(()))
 
     def _autocast(self) -> AbstractContextManager[Any]:
         if self.loop.precision != "bfloat16":
@@ -261,7 +279,7 @@ class Trainer:
             return
         self._module.eval()
         with _in_place_of(self._trained, self._average), self._autocast(), torch.no_grad():
-            row = {"step": self.step, **examination.take(self.step)}
+            row = {"step": self.step, **self._take(self.step)}
             best = min((other[examination.best_by] for other in self.examined), default=math.inf)
             if row[examination.best_by] < best:
                 weights = {key: _whole(value.detach()) for key, value in self._trained.items()}
@@ -270,6 +288,18 @@ class Trainer:
         self._module.train()
         self.examined.append(row)
         self._track(row, self.step)
+
+    def _taker(self) -> Callable[[int], Mapping[str, float]]:
+        """How to measure. Sharded weights are put together for what counts as a forward of the module, and no more."""
+        if self._examination is None or not self._sharded:
+            return self._examination.take if self._examination else lambda step: {}
+        from torch.distributed.fsdp import register_fsdp_forward_method
+
+        name = "take_examination"
+        setattr(self._module, name, self._examination.take)
+        register_fsdp_forward_method(self._module, name)
+        taker: Callable[[int], Mapping[str, float]] = getattr(self._module, name)
+        return taker
 
     def _open_trackers(self) -> None:
         if self._accelerator.log_with:
@@ -332,27 +362,33 @@ class Trainer:
         for optimizer, saved in zip(self._optimizers, states, strict=True):
             set_optimizer_state_dict(self._prepared, optimizer.optimizer, saved, options=options)
 
-    @property
-    def _sharded(self) -> bool:
-        """Whether the processes hold parts of the parameters (FSDP2) and not copies."""
-        return str(self._accelerator.distributed_type.value) == "FSDP"
+    def _join_shards(self) -> None:
+        """Put whole tensors in the place of what is trained and sharded, so that modules can be saved as they are."""
+        if not self._sharded:
+            return
+        for key, value in self._trained.items():
+            path, _, leaf = key.rpartition(".")
+            self._module.get_submodule(path).register_parameter(leaf, nn.Parameter(_whole(value.detach())))
+        self._trained = _trained_of(self._module)
 
     def _check_accelerate(self) -> None:
-        """Refuse what accelerate's configuration asks for and this loop cannot do."""
+        """Refuse what accelerate's configuration asks for and this loop cannot do, or the recipe says otherwise."""
         accelerator = self._accelerator
-        kind = str(accelerator.distributed_type.value)
-        if accelerator.gradient_accumulation_steps != self.loop.accumulate:
-            told = accelerator.gradient_accumulation_steps
+        kind, told = str(accelerator.distributed_type.value), accelerator.gradient_accumulation_steps
+        precision = _PRECISIONS.get(accelerator.mixed_precision, accelerator.mixed_precision)
+        if told != self.loop.accumulate:
             problem = f"asks for {told} parts of a gradient and the recipe for {self.loop.accumulate}"
-            cure = f"set gradient_accumulation to {told} in the recipe, or take it out of accelerate's configuration"
-            raise InputError(problem, where="accelerate's configuration", cure=cure)
+            _refuse(problem, f"set gradient_accumulation to {told} in the recipe, or take it out there")
+        if self.loop.precision is not None and precision not in ("no", self.loop.precision):
+            problem = f"asks for {precision} and the recipe for {self.loop.precision}"
+            _refuse(problem, "set mixed_precision: no there, and precision in the recipe (float32 or bfloat16)")
         if kind == "FSDP" and not accelerator.is_fsdp2:
-            cure = "set fsdp_version: 2 there"
-            raise InputError("asks for the first version of FSDP", where="accelerate's configuration", cure=cure)
+            _refuse("asks for the first version of FSDP", "set fsdp_version: 2 there")
+        if kind == "FSDP" and self.loop.optimizer.name == "muon":
+            _refuse("shares weights out, and Muon needs whole matrices", "use DDP, or another optimizer in the recipe")
         if kind not in ("NO", "FSDP") and not kind.startswith("MULTI_"):
-            cure = "use DDP or FSDP2 (fsdp_version: 2)"
             problem = f"asks for {kind}, of which checkpoints cannot be exact here"
-            raise InputError(problem, where="accelerate's configuration", cure=cure)
+            _refuse(problem, "use DDP, or FSDP2 (fsdp_version: 2), which shares out the same things")
 
 
 class _Silent:
@@ -360,6 +396,10 @@ class _Silent:
 
     def advance(self, steps: int = 1, *, note: str = "") -> None:
         """Say nothing."""
+
+
+def _refuse(problem: str, cure: str) -> NoReturn:
+    raise InputError(problem, where="accelerate's configuration", cure=cure)
 
 
 def mean_of(history: Iterable[Mapping[str, float]], key: str) -> float:
@@ -370,6 +410,13 @@ def mean_of(history: Iterable[Mapping[str, float]], key: str) -> float:
 
 def _trained_of(module: nn.Module) -> dict[str, Tensor]:
     return {key: value for key, value in module.named_parameters() if value.requires_grad}
+
+
+def _name_blocks(module: nn.Module) -> None:
+    """Tell sharding by layers (FSDP2) which classes the layers are of: those of the models inside."""
+    names = {name for one in module.modules() for name in getattr(one, "_no_split_modules", None) or ()}
+    present = {type(one).__name__ for one in module.modules()}
+    module._no_split_modules = sorted(names & present)  # type: ignore[assignment]
 
 
 @torch.no_grad()
@@ -387,6 +434,12 @@ def _in_place_of(parameters: Mapping[str, Tensor], values: Mapping[str, Tensor])
         yield
     finally:
         _copy_into(parameters, before)
+
+
+def _is_shard(value: Tensor) -> bool:
+    from torch.distributed.tensor import DTensor
+
+    return isinstance(value, DTensor)
 
 
 def _whole(value: Tensor) -> Tensor:

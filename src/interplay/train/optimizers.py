@@ -4,21 +4,28 @@ Muon (Jordan et al. 2024) replaces the momentum of a matrix by the nearest ortho
 learn at one rate. It is meant for hidden matrices: embeddings, input and output projections, norms and biases keep
 AdamW. Updates are scaled to the size of AdamW's (Liu et al. 2025, "Muon is scalable for LLM training"), so that one
 learning rate serves both; ``benchmarks/pretraining_optimizer.md`` says what it gains here.
+
+``adamw8bit`` is AdamW with its two moments in eight bits (Dettmers et al. 2022), by the package bitsandbytes.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Iterable, Mapping
+from importlib import import_module
+from typing import Annotated, Any, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from interplay.core.config import Config
+from interplay.core.errors import InputError
 
-OptimizerName = Literal["adamw", "muon"]
-_BETAS = (0.9, 0.99)
+OptimizerName = Literal["adamw", "adamw8bit", "muon"]
+Beta = Annotated[float, Field(ge=0, lt=1)]
+Betas = tuple[Beta, Beta]
+BETAS: Betas = (0.9, 0.99)
 _MOMENTUM = 0.95
 # Matrices of hidden layers bear twice AdamW's rate: their updates are never larger in one direction than in another.
 _MUON_RATE = 2.0
@@ -27,10 +34,11 @@ _REPEATED = re.compile(r"(block|blocks|layer|layers)\.\d+\.")
 
 
 class OptimizerConfig(Config):
-    """Which optimiser, and its decoupled weight decay."""
+    """Which optimiser, its decoupled weight decay, and how long AdamW remembers gradients and their squares."""
 
     name: OptimizerName = "adamw"
     weight_decay: float = 0.0
+    betas: Betas = BETAS
 
 
 def build_optimizers(
@@ -42,7 +50,7 @@ def build_optimizers(
     matrices = [value for key, value in trained.items() if key in hidden]
     found: list[torch.optim.Optimizer] = []
     if rest:
-        found.append(torch.optim.AdamW(rest, lr=learning_rate, betas=_BETAS, weight_decay=settings.weight_decay))
+        found.append(_adamw(rest, settings, learning_rate))
     if matrices:
         found.append(
             torch.optim.Muon(
@@ -54,6 +62,30 @@ def build_optimizers(
             )
         )
     return found
+
+
+def check_optimizer(name: OptimizerName) -> None:
+    """:class:`InputError` about an optimiser whose package is missing; asked before anything is computed."""
+    if name == "adamw8bit":
+        _bitsandbytes()
+
+
+def _adamw(parameters: Iterable[Tensor], settings: OptimizerConfig, learning_rate: float) -> torch.optim.Optimizer:
+    options: dict[str, Any] = {"lr": learning_rate, "betas": settings.betas, "weight_decay": settings.weight_decay}
+    if settings.name != "adamw8bit":
+        return torch.optim.AdamW(parameters, **options)
+    optimizer: torch.optim.Optimizer = _bitsandbytes().optim.AdamW8bit(parameters, **options)
+    return optimizer
+
+
+def _bitsandbytes() -> Any:
+    try:
+        return import_module("bitsandbytes")
+    except ImportError as error:
+        cure = "install it (pip install bitsandbytes), or set optimizer: adamw"
+        raise InputError(
+            "adamw8bit needs the package bitsandbytes", where="recipe, field optimizer", cure=cure
+        ) from error
 
 
 def hidden_matrices(module: nn.Module) -> set[str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from torch import nn
 
 T = TypeVar("T")
 
@@ -76,6 +77,13 @@ class Processes:
 
         found: list[T] = gather_object([value])
         return found
+
+
+def is_sharded(module: nn.Module) -> bool:
+    """Whether some weights are shared out among the processes (FSDP2), so that a forward takes all of them at once."""
+    from torch.distributed.tensor import DTensor
+
+    return any(isinstance(parameter, DTensor) for parameter in module.parameters())
 
 
 def make_accelerator(**settings: Any) -> Any:

@@ -3,8 +3,8 @@
 The artifact (kind ``training``) holds ``adapter/`` (a LoRA in the diffusers format, and beside it what the method and
 the recipe train in full), ``losses.csv``, the resolved ``recipe.yaml``, ``buckets.json`` (where every clip went, or why
 it was left out) and ``missing.json`` (what alignment would have used and could not). A recipe with ``validation`` adds
-``validation.json``, ``best/`` (the adapter of the smallest held-out loss), ``samples/`` and ``chart.png``. The alignment
-heads serve training alone and are not shipped.
+``validation.json``, ``best/`` (the adapter of the smallest held-out loss), ``samples/`` and ``chart.png``. The
+alignment heads serve training alone and are not shipped.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ from interplay.train.dataset import EncodedClips, encode_clips
 from interplay.train.heldout import HELD_OUT, SAMPLES, HeldOut
 from interplay.train.loop import Examination, History, LoopConfig, Schedule, Trainer, mean_of
 from interplay.train.losses import FineTuneLosses, MatrixLosses
-from interplay.train.optimizers import OptimizerConfig
-from interplay.train.parts import save_parts, unfreeze
+from interplay.train.optimizers import OptimizerConfig, check_optimizer
+from interplay.train.parts import randomise, save_parts, unfreeze
 from interplay.train.probes import Probes
 from interplay.train.processes import Processes, together
 from interplay.train.trackers import checked
@@ -85,6 +85,7 @@ def run(
     used, around = probes or Probes(), surroundings or Surroundings()
     used.check(resolved)
     checked(around.trackers)
+    check_optimizer(resolved.optimizer)
     backbone = backbone_input(config.backbone)
     given: dict[str, Artifact | External] = {"clips": clips, "backbone": backbone}
     inputs = given | ({"analysis": analysis} if analysis else {})
@@ -143,16 +144,19 @@ class TrainedModel:
     backbone: Backbone
     installed: Installed | None
     parts: Mapping[str, nn.Parameter]
+    lora: bool = True
 
     def save(self, folder: Path) -> None:
         """Write what was trained, as generation reads it."""
-        save_adapter(self.backbone, folder, self.installed)
-        save_parts(self.parts, folder)
+        save_adapter(self.backbone, folder, self.installed, lora=self.lora)
+        save_parts(self.backbone, self.parts, folder)
 
 
 def _train(task: _Task) -> Mapping[str, Any]:
     config, processes = task.config, Processes()
     backbone = load_backbone(config.backbone, processes.device, DTYPES[config.precision])
+    if config.weights == "random":
+        randomise(backbone, config.seed)
     installed = install_method(backbone, config)
     sites = lora_sites(backbone, config)
     store = ClipStore(task.clips.path)
@@ -194,7 +198,7 @@ def _encoded(
     """The clips to train on, and the held-out ones where the recipe wants any."""
     wanted = task.config.validation
     reading = None if installed is None else installed.identity
-    kept = {"cache": task.cache, "model": task.model.identity, "reading": reading}
+    kept: dict[str, Any] = {"cache": task.cache, "model": task.model.identity, "reading": reading}
     data = encode_clips(backbone, store, task.config, **kept)
     if wanted is None:
         return data, None
@@ -212,13 +216,23 @@ def add_trained(
     backbone: Backbone, config: TrainConfig, installed: Installed | None, sites: Sequence[Site]
 ) -> TrainedModel:
     """Freeze a backbone and add what the recipe trains of it; random weights follow from the recipe's seed."""
-    with torch.random.fork_rng():
-        torch.manual_seed(_seed(config, "lora"))
-        backbone.add_lora(sites, config.lora.rank, config.lora.alpha)
+    lora = config.lora
+    if lora is None:
+        for transformer in backbone.transformers:
+            transformer.requires_grad_(False)
+    else:
+        with torch.random.fork_rng():
+            torch.manual_seed(_seed(config, "lora"))
+            backbone.add_lora(sites, lora.rank, lora.alpha)
     if config.gradient_checkpointing:
         for transformer in backbone.transformers:
             cast(Any, transformer).enable_gradient_checkpointing()  # every diffusers transformer has it
-    return TrainedModel(backbone, installed, unfreeze(backbone, config.also_train))
+    widened = installed is not None and installed.channels > 0
+    parts = unfreeze(backbone, config.trained_parts, widened=widened)
+    if lora is None and not parts and not (installed is not None and installed.trained):
+        cure = "give lora, or name parts in also_train"
+        raise InputError("leaves nothing to train", where="recipe, fields lora and also_train", cure=cure)
+    return TrainedModel(backbone, installed, parts, lora=lora is not None)
 
 
 def build_losses(
@@ -257,7 +271,8 @@ def _examination(
         return None
     samples = task.folder / SAMPLES
     backbone, seed = losses.backbone, task.config.seed
-    measured = HeldOut(settings, backbone, losses, held_out, store, task.probes, samples, seed, processes)
+    last = task.config.steps
+    measured = HeldOut(settings, backbone, losses, held_out, store, task.probes, samples, last, seed, processes)
     return Examination(settings.every, measured.take, best_by=HELD_OUT)
 
 
@@ -269,20 +284,25 @@ def _trainer(task: _Task, losses: FineTuneLosses, data: EncodedClips, examinatio
         scratch(task.folder),
         name="train",
         seed=config.seed,
-        loop=LoopConfig(
-            optimizer=OptimizerConfig(name=config.optimizer, weight_decay=config.weight_decay),
-            clip_grad_norm=config.clip_grad_norm,
-            ema_decay=config.ema_decay,
-            save_every=config.save_every,
-            keep_checkpoints=config.keep_checkpoints,
-            accumulate=config.gradient_accumulation,
-            precision=config.precision,
-            spike_factor=None if around.ignore_spikes else config.spike_factor,
-        ),
+        loop=loop_of(config, ignore_spikes=around.ignore_spikes),
         described=lambda: "clips " + ", ".join(data.clip_id(row) for row in losses.last_rows),
         examination=examination,
         trackers=around.trackers,
         tracking=around.tracking,
+    )
+
+
+def loop_of(config: TrainConfig, *, ignore_spikes: bool = False) -> LoopConfig:
+    """How the loop runs a recipe."""
+    return LoopConfig(
+        optimizer=OptimizerConfig(name=config.optimizer, weight_decay=config.weight_decay, betas=config.betas),
+        clip_grad_norm=config.clip_grad_norm,
+        ema_decay=config.ema_decay,
+        save_every=config.save_every,
+        keep_checkpoints=config.keep_checkpoints,
+        accumulate=config.gradient_accumulation,
+        precision=config.precision,
+        spike_factor=None if ignore_spikes else config.spike_factor,
     )
 
 
@@ -340,6 +360,8 @@ def _missing(data: EncodedClips) -> dict[str, int]:
 
 def lora_sites(backbone: Backbone, config: TrainConfig) -> list[Site]:
     """The sites that get a LoRA: all of the recipe's own layers, else those that the method aligns, else all."""
+    if config.lora is None:
+        return []
     if not config.lora.layers:
         aligned = MatrixSites.of(backbone, config.matrix).lora_sites(backbone) if config.matrix else []
         return aligned or list(backbone.sites())

@@ -51,6 +51,20 @@ def test_every_position_belongs_to_the_token_that_holds_it(name: str) -> None:
             assert torch.equal(found[frame], (token_frame * height * width + rows * width + columns).float())
 
 
+@pytest.mark.parametrize("name", SHAPES)
+def test_targets_by_token_meet_their_logits(name: str) -> None:
+    """The loss compares token by token what belongs together place by place; what is beside the clip is never read."""
+    grid, per_token = SHAPES[name], Upsampling.of(SHAPES[name]).positions
+    generator = torch.Generator().manual_seed(0)
+    tokens = torch.randn(2, per_token, *grid.token_shape, generator=generator)
+    places = Upsampling.of(grid).sorted(tokens).flatten(1)
+    known = Upsampling.of(grid).by_token(torch.ones_like(places, dtype=torch.bool), grid.token_shape)
+    assert known.dtype == torch.bool
+    assert known.shape == tokens.flatten(1).shape
+    assert int(known.sum()) == places.numel()
+    assert torch.equal(Upsampling.of(grid).by_token(places, grid.token_shape), tokens.flatten(1) * known)
+
+
 def test_every_channel_has_a_place_of_its_own() -> None:
     grid = SHAPES["cogvideox"]
     channels = torch.arange(16.0).reshape(1, 16, 1, 1, 1).expand(-1, -1, *grid.token_shape)
@@ -155,6 +169,14 @@ def test_the_loss_is_taken_in_every_frame(backbone, grid, make_clip, make_track)
             expected.append(sum(per_site).squeeze() / len(per_site) * slot.present[clip])
         torch.testing.assert_close(terms[slot.term].value, torch.stack(expected), atol=1e-5, rtol=1e-5)
     assert terms["spa_object"].present.tolist() == [True, False]
+
+
+def test_autocast_rounds_nothing_of_the_loss(backbone, grid, make_clip) -> None:
+    heads, seen, batch = _observed(backbone, grid, [make_clip()])
+    plain = losses(CONFIG, heads, seen, batch)
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = losses(CONFIG, heads, seen, batch)
+    assert all(torch.equal(term.value, rounded[name].value) for name, term in plain.items())
 
 
 def test_a_gap_of_one_frame_is_one_frame_of_the_loss(backbone, grid, make_clip, make_track) -> None:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
+import torch
 
+from backbones import released_configs
 from interplay.analyze.published import published_layers
+from interplay.backbones.registry import load_skeleton
 from interplay.core.config import load_recipe
+from interplay.grid.buckets import Bucket
 from interplay.methods.matrix.config import MatrixConfig
 from interplay.recipes import recipe_names, recipe_path
 from interplay.train.config import TrainConfig
+from interplay.train.doctor.estimate import estimate
 
 NAMES = [name for name in recipe_names() if name.startswith("matrix-")]
 
@@ -44,6 +50,29 @@ def test_what_it_spells_out_is_what_its_variant_means(name: str) -> None:
     meant = MatrixConfig(variant=matrix.variant)
     own = {"v2t_layers", "v2v_layers", "decoder_width", "decoder_depth"}
     assert matrix.model_dump(exclude=own) == meant.model_dump(exclude=own)
+
+
+@pytest.mark.parametrize(
+    ("name", "release", "channels", "trained"),
+    [
+        # LoRA: 2 x rank x width for each of q, k, v, o of three layers; and the input layer of 2 x 2 patches.
+        ("matrix-cogvideox-5b", "cogvideox-5b-i2v", 16, 3 * 4 * 2 * 128 * 3072 + 3072 * (48 * 4 + 1)),
+        ("matrix-wan2.1-14b", "wan-2.1-i2v-14b-480p", 20, 4 * 4 * 2 * 16 * 5120 + 5120 * (56 * 4 + 1)),
+    ],
+)
+def test_it_fits_the_model_that_it_names(name: str, release: str, channels: int, trained: int, tmp_path: Path) -> None:
+    """A step and all that it needs, rehearsed on the released configuration (without the blocks behind the last)."""
+    recipe = load_recipe(recipe_path(name), TrainConfig)
+    config = released_configs.read(release)
+    assert recipe.backbone.split("/")[1] == config["repository"].split("/")[1]  # CogVideoX moved to another owner
+    layers = max(*recipe.matrix.v2t_layers, *recipe.matrix.v2v_layers) + 1
+    config["networks"]["transformer"]["num_layers"] = layers
+    released_configs.lay_out(config, tmp_path)
+    skeleton = load_skeleton(str(tmp_path), torch.bfloat16)
+    assert skeleton.picture_channels == channels
+    needs = estimate(recipe, skeleton, {Bucket.parse(str(recipe.buckets.sizes[0])): 1})
+    decoders = 0.01 * trained
+    assert trained < needs.trained < trained + decoders
 
 
 @pytest.mark.parametrize("name", ["matrix-cogvideox-5b", "matrix-wan2.1-14b"])

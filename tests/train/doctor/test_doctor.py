@@ -133,6 +133,39 @@ def test_a_folder_without_weights_will_do(tmp_path):
     assert bare == estimate(recipe(), load_skeleton("tiny-cogvideox"), {NATIVE: 1})
 
 
+def needs_of(**changes):
+    return estimate(recipe(**changes), load_skeleton("tiny-cogvideox"), {NATIVE: 3})
+
+
+def test_every_option_is_in_the_sum():
+    plain = needs_of()
+    trained = part(plain, "adapter")
+    average, eight = needs_of(ema_decay=0.99), needs_of(optimizer="adamw8bit")
+    assert part(average, "moving average") == trained
+    assert average.memory_bytes - plain.memory_bytes == trained
+    assert trained / 2 < part(eight, "optimiser") < part(plain, "optimiser") == 2 * trained
+    assert part(needs_of(optimizer="muon"), "optimiser") < part(plain, "optimiser")
+    assert needs_of(gradient_checkpointing=True).memory_bytes < plain.memory_bytes
+    assert needs_of(gradient_accumulation=4).memory == plain.memory
+    assert part(needs_of(keep_checkpoints=5), "checkpoints") == 2 * part(plain, "checkpoints")
+    best = needs_of(validation={"every": 1})
+    assert part(best, "export") == 2 * part(plain, "export")
+    half = needs_of(precision="bfloat16")
+    weights = "weights of the transformer"
+    assert part(half, weights) == pytest.approx(part(plain, weights) / 2, rel=0.01)
+    assert part(half, "adapter") == trained
+
+
+def test_parts_that_are_trained_count_once():
+    plain, parts = needs_of(matrix=None), needs_of(matrix=None, also_train=["norm_out.*"])
+    more = part(parts, "adapter") - part(plain, "adapter")
+    assert more > 0
+    assert part(plain, "weights of the transformer") - part(parts, "weights of the transformer") == more
+    scratch = needs_of(matrix=None, lora=None, weights="random")
+    assert part(scratch, "adapter") == part(plain, "weights of the transformer")
+    assert part(scratch, "weights of the transformer") < 0.01 * part(scratch, "adapter")
+
+
 def test_a_layer_that_the_model_does_not_have_is_named(tmp_path):
     with pytest.raises(InputError, match="layer 99 does not exist"):
         diagnose(recipe(matrix={"v2t_layers": [99], "v2v_layers": [1]}), None, out=tmp_path)

@@ -2,7 +2,8 @@
 
 import torch
 from torch import nn
-from torch.nn import functional as F
+from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from interplay.train.doctor.rehearsal import rehearse
 
@@ -48,16 +49,40 @@ def test_the_activations_that_a_backward_pass_needs_are_kept_until_it_has_run():
 def test_attention_is_counted_without_the_matrix_of_queries_and_keys():
     queries = [empty(1, 2, 1000, 8).requires_grad_() for _ in range(3)]
 
-    rehearsed = rehearse(lambda: F.scaled_dot_product_attention(*queries))
+    rehearsed = rehearse(lambda: functional.scaled_dot_product_attention(*queries))
     names = dict(zip(("query", "key", "value"), queries, strict=True))
 
-    assert rehearse(lambda: F.scaled_dot_product_attention(**names)) == rehearsed
+    assert rehearse(lambda: functional.scaled_dot_product_attention(**names)) == rehearsed
     # The output and one log-sum-exp per query and head; the matrix alone would be two million numbers.
     assert rehearsed.kept == (1 * 2 * 1000 * 8 + 1 * 2 * 1000) * FLOAT
+
+
+def test_what_is_computed_anew_in_the_backward_pass_is_counted_the_same():
+    """Gradient checkpointing compares what its recomputation keeps with what the forward pass kept."""
+    layer, x = nn.Linear(8, 8, device="meta"), empty(1, 2, 1000, 8).requires_grad_()
+
+    def block(hidden):
+        projected = layer(hidden)
+        return functional.scaled_dot_product_attention(projected, projected, projected)
+
+    def peak(blocks, run):
+        hidden = x
+        for _ in range(blocks):
+            hidden = run(hidden)
+        hidden.sum().backward()
+
+    def again(hidden):
+        return checkpoint(block, hidden, use_reentrant=False)
+
+    kept, anew = (
+        [rehearse(lambda run=run, blocks=blocks: peak(blocks, run)).peak for blocks in (4, 8)] for run in (block, again)
+    )
+    assert kept[1] - kept[0] == 4 * (2 * 16000 + 2000) * FLOAT  # projection, output and log-sum-exp of each block
+    assert anew[1] - anew[0] == 4 * 16000 * FLOAT  # the input of each block alone
 
 
 def test_the_real_attention_still_runs_where_there_are_numbers():
     x = torch.ones(1, 1, 3, 4)
 
-    assert torch.equal(F.scaled_dot_product_attention(x, x, x), x)
-    rehearse(lambda: torch.testing.assert_close(F.scaled_dot_product_attention(x, x, x), x))
+    assert torch.equal(functional.scaled_dot_product_attention(x, x, x), x)
+    rehearse(lambda: torch.testing.assert_close(functional.scaled_dot_product_attention(x, x, x), x))

@@ -17,6 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 from interplay.backbones.batch import Batch
+from interplay.backbones.devices import device_of
 from interplay.grid.pixels import to_frames
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def image_tokens(
         frames = [Image.fromarray(to_frames(one[:, None])[0]) for one in image]
         pixels = processor.preprocess(images=frames, do_resize=True, return_tensors="pt", do_convert_rgb=True)
         pixels = pixels["pixel_values"]
-    return encoder(pixels.to(encoder.device, encoder.dtype)).last_hidden_state
+    return encoder(pixels.to(device_of(encoder), encoder.dtype)).last_hidden_state
 
 
 def number_of_tokens(encoder: SiglipVisionModel) -> int:

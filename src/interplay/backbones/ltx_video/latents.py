@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from jaxtyping import Float
 from torch import Tensor
 
+from interplay.backbones.devices import device_of
+
 if TYPE_CHECKING:
     from diffusers import AutoencoderKLLTXVideo
 
@@ -22,13 +24,14 @@ _DECODE_TIMESTEP = 0.0
 
 def encode(vae: AutoencoderKLLTXVideo, video: Float[Tensor, "b 3 p y x"]) -> Float[Tensor, "b c f h w"]:
     """Scaled latents in float32: (posterior mean - mean) / deviation, channel by channel."""
-    raw = vae.encode(video.to(vae.device, vae.dtype)).latent_dist.mode().float()
-    return (raw - _of_channels(vae.latents_mean)) / _of_channels(vae.latents_std)
+    raw = vae.encode(video.to(device_of(vae), vae.dtype)).latent_dist.mode().float()
+    return (raw - _of_channels(vae.latents_mean, raw)) / _of_channels(vae.latents_std, raw)
 
 
 def decode(vae: AutoencoderKLLTXVideo, latents: Float[Tensor, "b c f h w"]) -> Float[Tensor, "b 3 p y x"]:
     """Pixels of scaled latents."""
-    raw = (latents.float() * _of_channels(vae.latents_std) + _of_channels(vae.latents_mean)).to(vae.dtype)
+    wide = latents.float()
+    raw = (wide * _of_channels(vae.latents_std, wide) + _of_channels(vae.latents_mean, wide)).to(vae.dtype)
     timestep = raw.new_full((len(raw),), _DECODE_TIMESTEP) if vae.config.timestep_conditioning else None
     return vae.decode(raw, timestep).sample.float().clamp(-1.0, 1.0)
 
@@ -41,5 +44,6 @@ def fit_scale(vae: AutoencoderKLLTXVideo, latents: Float[Tensor, "n c f h w"]) -
     vae.latents_std.copy_(of_channels.std(dim=1, correction=0) * deviation)
 
 
-def _of_channels(values: Float[Tensor, " c"]) -> Float[Tensor, "1 c 1 1 1"]:
-    return values.float().view(1, -1, 1, 1, 1)
+def _of_channels(values: Float[Tensor, " c"], like: Tensor) -> Float[Tensor, "1 c 1 1 1"]:
+    """One value per channel, where ``like`` is: the autoencoder itself may have been sent away."""
+    return values.to(like).view(1, -1, 1, 1, 1)

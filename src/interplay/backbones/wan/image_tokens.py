@@ -11,6 +11,7 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
+from interplay.backbones.devices import device_of
 from interplay.grid.pixels import to_frames
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def image_tokens(
     else:
         frames = [Image.fromarray(to_frames(one[:, None])[0]) for one in image]
         pixels = processor(images=frames, return_tensors="pt").pixel_values
-    return encoder(pixels.to(encoder.device, encoder.dtype), output_hidden_states=True).hidden_states[-2]
+    return encoder(pixels.to(device_of(encoder), encoder.dtype), output_hidden_states=True).hidden_states[-2]
 
 
 def number_of_tokens(encoder: CLIPVisionModel) -> int:

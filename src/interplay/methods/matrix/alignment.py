@@ -24,7 +24,7 @@ from interplay.methods.matrix.config import MatrixConfig
 # Variance below which a map counts as constant. Scores are of order 1, so this is far below any real contrast.
 _VARIANCE_FLOOR = 1e-6
 # Keeps Dice finite when prediction and target are both empty; far below one token.
-_DICE_FLOOR = 1e-6
+DICE_FLOOR = 1e-6
 
 
 def standardise(scores: Float[Tensor, "b n"], valid: Bool[Tensor, "b n"]) -> Float[Tensor, "b n"]:
@@ -69,8 +69,8 @@ def soft_dice_term(
     """
     probability = torch.sigmoid(logits) * valid
     known = target * valid
-    overlap = 2 * (probability * known).sum(dim=1) + _DICE_FLOOR
-    dice = 1 - overlap / (probability.sum(dim=1) + known.sum(dim=1) + _DICE_FLOOR)
+    overlap = 2 * (probability * known).sum(dim=1) + DICE_FLOOR
+    dice = 1 - overlap / (probability.sum(dim=1) + known.sum(dim=1) + DICE_FLOOR)
     return torch.where(valid.any(dim=1), dice, torch.zeros_like(dice))
 
 
@@ -94,7 +94,7 @@ def positive_weight(target: Float[Tensor, "b n"], valid: Bool[Tensor, "b n"], ca
     """
     positives = (target * valid).sum(dim=1)
     negatives = ((1 - target) * valid).sum(dim=1)
-    return (negatives / positives.clamp(min=_DICE_FLOOR)).clamp(max=cap)
+    return (negatives / positives.clamp(min=DICE_FLOOR)).clamp(max=cap)
 
 
 def alignment_loss(
@@ -104,7 +104,10 @@ def alignment_loss(
     config: MatrixConfig,
     positive_weight: Float[Tensor, " b"] | None = None,
 ) -> Float[Tensor, " b"]:
-    """l(X, Y) of the module's head with the config's weights; a term of weight 0 is not computed."""
+    """l(X, Y) of the module's head with the config's weights; a term of weight 0 is not computed.
+
+    Training computes the same by :func:`.alignment_losses`.
+    """
     loss = torch.zeros_like(target[:, 0])
     if config.bce:
         loss = loss + config.bce * bce_term(logits, target, valid, positive_weight)

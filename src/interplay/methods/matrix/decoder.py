@@ -14,7 +14,8 @@ the two before it, never at later ones, as the autoencoders do; the last one sta
 as the plain head.
 
 Shape legend: ``l`` sites, ``r`` maps of one site, ``m`` maps, ``n`` video tokens, ``f h w`` token frames, height,
-width, ``p y x`` pixel frames, latent height, width, ``c`` channels, ``o`` positions of a decoded map (p y x).
+width, ``p y x`` pixel frames, latent height, width, ``c`` channels, ``o`` positions of a decoded map (p y x), ``a`` the
+same by token (c f h w).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -57,6 +58,14 @@ class Upsampling:
         # The pixel frames of token frame 0 are the last of its group, as in a causal autoencoder.
         return cut.reshape(maps, frames * self.t, height * self.y, width * self.x)[:, self.t - self.first :]
 
+    def by_token(self, places: Shaped[Tensor, "m o"], token_shape: tuple[int, int, int]) -> Shaped[Tensor, "m a"]:
+        """The inverse of :meth:`sorted`, flat; zeros where token frame 0 has no pixel frame."""
+        frames, height, width = token_shape
+        rows = height * self.y * width * self.x
+        padded = functional.pad(places, ((self.t - self.first) * rows, 0))
+        cut = padded.reshape(-1, frames, self.t, height, self.y, width, self.x)
+        return cut.permute(0, 2, 4, 6, 1, 3, 5).flatten(1)
+
 
 class MaskDecoder(nn.Module):
     """Mask logits in every frame, of standardised maps."""
@@ -75,12 +84,24 @@ class MaskDecoder(nn.Module):
         self, addresses: Sequence[str], standardised: Float[Tensor, "l r n"], token_shape: tuple[int, int, int]
     ) -> Float[Tensor, "l r o"]:
         """Logits of maps that were seen at these sites, on a grid of this token shape."""
+        tokens = self.by_token(addresses, standardised, token_shape)
+        places = self.upsampling.sorted(tokens.reshape(-1, self.upsampling.positions, *token_shape))
+        return places.reshape(*standardised.shape[:2], -1)
+
+    def by_token(
+        self, addresses: Sequence[str], standardised: Float[Tensor, "l r n"], token_shape: tuple[int, int, int]
+    ) -> Float[Tensor, "l r a"]:
+        """The same logits before they are sorted, as :meth:`.Upsampling.by_token` has them.
+
+        The loss takes them so: sorting the targets costs less than sorting the logits and their gradient.
+        """
         maps = standardised.reshape(-1, 1, *token_shape)
-        plain = self.head(addresses, standardised).reshape(maps.shape).expand(-1, self.upsampling.positions, -1, -1, -1)
         hidden = self.read(maps)
         for block in self.blocks:
             hidden = block(hidden)
-        decoded = self.upsampling.sorted(plain + self.write(functional.silu(hidden)))
+        # In place: these are the largest tensors of the decoder by far.
+        decoded: Tensor = self.write(functional.silu(hidden))
+        decoded.add_(self.head(addresses, standardised).reshape(maps.shape))
         return decoded.reshape(*standardised.shape[:2], -1)
 
 
@@ -93,8 +114,10 @@ class CausalConv(nn.Module):
 
     def forward(self, maps: Float[Tensor, "m _ f h w"]) -> Float[Tensor, "m _ f h w"]:
         """As many frames as before; nothing is known before the first."""
-        output: Tensor = self.conv(functional.pad(maps, (0, 0, 0, 0, 2, 0)))
-        return output
+        before, bias = functional.pad(maps, (0, 0, 0, 0, 2, 0)), self.conv.bias
+        assert bias is not None
+        # The bias apart: on a CPU its gradient would take as long as that of the convolution.
+        return functional.conv3d(before, self.conv.weight, padding=(0, 1, 1)).add_(bias[:, None, None, None])
 
 
 class _Block(nn.Module):

@@ -57,7 +57,7 @@ class MatrixSites:
 
 @dataclass(frozen=True)
 class Slot:
-    """One request of a term: at most one entity of each clip, its target, and which clips have one at all.
+    """One request of a term: at most one entity of each clip, its target, and the ``clips`` that have one at all.
 
     ``seen`` are the tokens in whose frames the track is known, ``valid`` the positions of the target that are, and
     ``weight`` is that of the target's positives (:func:`.positive_weight`), ``None`` for 1.
@@ -66,6 +66,7 @@ class Slot:
     request: Scores
     term: str
     kind: Kind
+    clips: tuple[int, ...]
     seen: Bool[Tensor, "b n"]
     target: Float[Tensor, "b o"]
     valid: Bool[Tensor, "b o"]
@@ -184,6 +185,7 @@ def _slot(term: str, kind: Kind, column: Sequence[Entity | None], request: Score
         request=request,
         term=term,
         kind=kind,
+        clips=tuple(number for number, entity in enumerate(column) if entity is not None),
         seen=frames.repeat_interleave(one.track[0].numel(), dim=1).to(device),
         target=torch.stack([masks for masks, _ in targets]).to(device),
         valid=torch.stack([known for _, known in targets]).to(device),

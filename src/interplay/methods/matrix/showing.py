@@ -23,7 +23,7 @@ from interplay.grid.pixels import to_tensor
 from interplay.grid.token_grid import TokenGrid
 from interplay.methods.matrix.adapter import Adapter
 from interplay.methods.matrix.guidance import GuidanceConfig, guides, words_of_masks
-from interplay.methods.matrix.instance_map import paint
+from interplay.methods.matrix.instance_map import masks_of, paint
 from interplay.records.caption import Caption
 from interplay.records.geometry import Fit
 from interplay.records.masks import MaskTrack
@@ -54,17 +54,26 @@ def shown_at(
 ) -> Shown:
     """A clip of this size: the image scaled until the clip is full and cut at its middle, its masks in the same way.
 
-    Masks have the image's size, or that of the clip already.
+    Masks have the image's size, or that of the clip already. Of masks that overlap each pixel is the smallest one's, as
+    on the map (:func:`.paint`): a painted map then says all that there is to say about them.
     """
     image_hw = None if image is None else (image.shape[0], image.shape[1])
     fitted = {}
     for name, track in masks.items():
         if image_hw is not None and track.size_hw not in (image_hw, size_hw):
             problem = f"{size_text(track.size_hw)} pixels (width x height), the image is {size_text(image_hw)}"
-            raise InputError(problem, where=f"{where}, masks", cure="give masks of the image's size")
+            raise InputError(problem, where=f"{where}, field masks", cure="give masks of the image's size")
         fitted[name] = Fit(track.size_hw, size_hw).track(track)
     first = None if image is None or image_hw is None else Fit(image_hw, size_hw).frames(image[None])[0]
-    return Shown(caption, first, fitted, where)
+    return Shown(caption, first, _apart(fitted, where), where)
+
+
+def _apart(masks: Mapping[str, MaskTrack], where: str) -> dict[str, MaskTrack]:
+    picture = paint(masks, frame=0)
+    if picture is None:
+        return {}
+    seen = masks_of(picture, list(masks), where=where)
+    return {name: track for name, track in seen.items() if track.to_array().any()}
 
 
 def shown_conditions(
@@ -91,7 +100,7 @@ def _pixels(backbone: Backbone, clip: Shown, grid: TokenGrid) -> Tensor:
         if backbone.sees_first_frame:
             problem = f"{backbone.name} makes videos of pictures, and there is none"
             raise InputError(
-                problem, where=f"{clip.where}, image", cure="give the first frame, or use a text-to-video model"
+                problem, where=f"{clip.where}, field image", cure="give the first frame, or use a text-to-video model"
             )
         return torch.zeros(3, grid.height, grid.width)
     return to_tensor(clip.first_frame[None])[:, 0]

@@ -17,17 +17,20 @@ averaged over them), ``s`` slots, ``r`` maps of one site (slots, clips and, wher
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Shaped
 from torch import Tensor, nn
 
 from interplay.attention import Observations
 from interplay.backbones.base import Backbone
-from interplay.methods.matrix.alignment import alignment_loss, standardise
+from interplay.methods.matrix.alignment import standardise
 from interplay.methods.matrix.config import Kind, MatrixConfig
 from interplay.methods.matrix.decoder import MaskDecoder, Upsampling
+from interplay.methods.matrix.fused import alignment_losses
 from interplay.methods.matrix.requests import MatrixBatch, MatrixSites, Slot
 from interplay.methods.matrix.score_head import ScoreHead
 
@@ -74,26 +77,36 @@ class MatrixHeads(nn.Module):
         standardised: Float[Tensor, "l r n"],
         token_shape: tuple[int, int, int],
     ) -> Float[Tensor, "l r o"]:
-        """D(A) of this kind's maps."""
+        """D(A) of this kind's maps, token by token (:meth:`arranged`)."""
         decoder = self.of_kind(kind)
         if isinstance(decoder, MaskDecoder):
-            return decoder(addresses, standardised, token_shape)  # type: ignore[no-any-return]
+            return decoder.by_token(addresses, standardised, token_shape)
         return decoder(addresses, standardised)  # type: ignore[no-any-return]
+
+    def arranged(
+        self, kind: Kind, target: Shaped[Tensor, "r _"], token_shape: tuple[int, int, int]
+    ) -> Shaped[Tensor, "r o"]:
+        """Targets in the order of this kind's decoded maps."""
+        decoder = self.of_kind(kind)
+        return decoder.upsampling.by_token(target, token_shape) if isinstance(decoder, MaskDecoder) else target
 
 
 _KINDS: tuple[Kind, Kind] = ("sga", "spa")
 
 
 def losses(config: MatrixConfig, heads: MatrixHeads, seen: Observations, batch: MatrixBatch) -> dict[str, Term]:
-    """Every term of the config, unreduced; a term that no clip of the batch can contribute to is zeros."""
+    """Every term of the config, unreduced; a term that no clip of the batch can contribute to is zeros.
+
+    Computed in the type of the observed scores (float32), also where the model runs under autocast.
+    """
     values = {}
+    device = next(heads.parameters()).device
     for kind in _KINDS:
         slots = [slot for slot in batch.slots if slot.kind == kind]
         if slots:
-            # A clip without an entity in a slot has no valid position there, and its loss is 0.
-            rows = slot_losses(config, heads, kind, slots, [seen[slot.request.name] for slot in slots], batch)
+            with _no_autocast(device):
+                rows = slot_losses(config, heads, kind, slots, [seen[slot.request.name] for slot in slots], batch)
             values.update({slot.request.name: row for slot, row in zip(slots, rows, strict=True)})
-    device = next(heads.parameters()).device
     terms: dict[str, Term] = {}
     for name, kind, _ in config.terms():
         total, count = torch.zeros(batch.size, device=device), torch.zeros(batch.size, device=device)
@@ -111,36 +124,44 @@ def slot_losses(
     scores: Sequence[Mapping[str, Float[Tensor, "b h n"]]],
     batch: MatrixBatch,
 ) -> Float[Tensor, "s b"]:
-    """l(D(A_e), M_e) of slots of one kind, mean over sites (and heads): one pass of the decoder for all of them."""
+    """l(D(A_e), M_e) of slots of one kind, mean over sites (and heads): one pass of the decoder for all of them.
+
+    A slot's clips that have no entity in it are left out, and their loss is 0.
+    """
     addresses = list(scores[0])
     maps = torch.stack([torch.stack([of_slot[address] for of_slot in scores]) for address in addresses])
     if config.head_reduction == "mean":
         maps = maps.mean(dim=3, keepdim=True)
     if config.layer_reduction == "mean":
         maps, addresses = maps.mean(dim=0, keepdim=True), [_MEAN]
-    sites, heads_count = maps.shape[0], maps.shape[3]
+    places = [number * batch.size + clip for number, slot in enumerate(slots) for clip in slot.clips]
+    rows = torch.tensor(places, device=maps.device)
 
-    def rows(of_slots: Sequence[Tensor], copies: int) -> Tensor:
-        """What slots have per clip, once per head and copy."""
-        each = torch.stack(list(of_slots))[:, :, None]
-        return each.expand(copies, *each.shape[:2], heads_count, *each.shape[3:]).flatten(0, 3)
+    def of_rows(of_slots: Sequence[Shaped[Tensor, "b *"]]) -> Shaped[Tensor, "r *"]:
+        return torch.stack(list(of_slots)).flatten(0, 1)[rows]
 
-    standardised = standardise(maps.flatten(0, 3), rows([slot.seen for slot in slots], sites))
-    logits = heads.decode(kind, addresses, standardised.unflatten(0, (sites, -1)), batch.token_shape)
+    of_heads = maps.flatten(1, 2)[:, rows].transpose(1, 2)  # l h r n: all maps of a row have the same target
+    sites, heads_count, count, _ = of_heads.shape
+    seen = of_rows([slot.seen for slot in slots]).expand(sites, heads_count, -1, -1)
+    standardised = standardise(of_heads.flatten(0, 2), seen.flatten(0, 2)).reshape(sites, heads_count * count, -1)
+    logits = heads.decode(kind, addresses, standardised, batch.token_shape)
+    target = heads.arranged(kind, of_rows([slot.target for slot in slots]), batch.token_shape)
+    valid = heads.arranged(kind, of_rows([slot.valid for slot in slots]), batch.token_shape)
     weights = [slot.weight for slot in slots if slot.weight is not None]
-    loss = alignment_loss(
-        logits.flatten(0, 1),
-        rows([slot.target for slot in slots], sites),
-        rows([slot.valid for slot in slots], sites),
-        config,
-        rows(weights, sites) if weights else None,
-    )
-    return loss.reshape(sites, len(slots), batch.size, heads_count).mean(dim=(0, 3))
+    loss = alignment_losses(
+        logits.reshape(sites * heads_count, count, -1), target, valid, config, of_rows(weights) if weights else None
+    ).mean(dim=0)
+    return loss.new_zeros(len(slots) * batch.size).index_copy(0, rows, loss).reshape(len(slots), -1)
 
 
 def weighted_total(config: MatrixConfig, terms: Mapping[str, Term]) -> Float[Tensor, " b"]:
     """lambda_SGA * L_SGA + lambda_SPA * L_SPA per clip (of at least one term); an absent term adds nothing."""
     return torch.stack([config.weight(term.kind) * term.value for term in terms.values()]).sum(dim=0)
+
+
+def _no_autocast(device: torch.device) -> AbstractContextManager[Any]:
+    # The meta device, on which a rehearsal runs, has no autocast that could be off.
+    return nullcontext() if device.type == "meta" else torch.autocast(device.type, enabled=False)
 
 
 def _addresses(config: MatrixConfig, sites: tuple[str, ...]) -> tuple[str, ...]:

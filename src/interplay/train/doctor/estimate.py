@@ -5,9 +5,9 @@
 
 - *weights*: every module of the pipeline, parameters and buffers, in the type that training loads them in.
 - *adapter*: all that is trained (LoRA, the method's heads and its input layer, single parts), in float32 whatever the
-  precision. *gradients*: as much again. *optimiser*: AdamW keeps two numbers for each, Muon one for each of its
-  matrices. *moving average*: as much as the adapter, where one is kept. What is trained of the stock model is counted
-  among its weights too: it is small.
+  precision; parts of the stock model that are trained count here and not among the weights. *gradients*: as much
+  again. *optimiser*: AdamW keeps two numbers for each (of one byte in its eight-bit form), Muon one for each of its
+  matrices. *moving average*: as much as the adapter, where one is kept.
 - *encoding*: the worst moment of turning clips into latents. *step*: the worst moment of one forward and backward pass
   of the recipe's own losses; more parts of a gradient take more time and no memory. *sample*: turning the latents of a
   generated clip into pixels. All are rehearsed (:mod:`.rehearsal`), so they follow the code and no rule of thumb. They
@@ -46,6 +46,8 @@ from interplay.train.run import add_trained, build_losses, install_method, lora_
 
 # AdamW: a moving mean and a moving square for each trained number; Muon: a momentum for each of its matrices.
 _ADAMW_COPIES, _MUON_COPIES = 2, 1
+# bitsandbytes keeps moments in eight bits only of tensors at least this large, and a scale for every 256 numbers.
+_EIGHT_BIT_FROM, _EIGHT_BIT_BLOCK = 4096, 256
 # One interaction of two instances. More of them add little: what is observed of each is a vector over the tokens.
 _ENTITIES: tuple[tuple[Role, str], ...] = (("subject", "id1"), ("object", "id2"), ("verb", "verb"))
 
@@ -85,8 +87,11 @@ def estimate(config: TrainConfig, skeleton: Backbone, clips: Mapping[Bucket, int
     recipe must name its layers.
     """
     weights = {name: _size_of(module) for name, module in skeleton.networks.items()}
+    networks = {name: [id(value) for value in module.parameters()] for name, module in skeleton.networks.items()}
     installed = install_method(skeleton, config)
-    add_trained(skeleton, config, installed, lora_sites(skeleton, config))
+    parts = add_trained(skeleton, config, installed, lora_sites(skeleton, config)).parts.values()
+    for name, known in networks.items():
+        weights[name] -= sum(_bytes(part) for part in parts if id(part) in known)
     grids = {bucket: skeleton.grid(bucket.frames, bucket.size_hw) for bucket in clips}
     largest = max(clips, key=lambda bucket: grids[bucket].num_tokens)
     losses = build_losses(config, skeleton, _Shapes(skeleton, grids[largest], config), installed)
@@ -120,14 +125,24 @@ def estimate(config: TrainConfig, skeleton: Backbone, clips: Mapping[Bucket, int
 
 _OPTIMISERS = {
     "adamw": "AdamW keeps two numbers for each trained one",
+    "adamw8bit": "AdamW keeps two numbers for each trained one, in one byte each where a tensor is large",
     "muon": "Muon keeps one number for each of its matrices, AdamW two for the rest",
 }
 
 
 def _optimiser_bytes(config: TrainConfig, losses: FineTuneLosses, trained: Mapping[str, Tensor]) -> int:
+    if config.optimizer == "adamw8bit":
+        return sum(map(_eight_bit_bytes, trained.values()))
     matrices = hidden_matrices(losses) if config.optimizer == "muon" else set()
     copies = {name: _MUON_COPIES if name in matrices else _ADAMW_COPIES for name in trained}
     return sum(copies[name] * _bytes(value) for name, value in trained.items())
+
+
+def _eight_bit_bytes(value: Tensor) -> int:
+    count = value.numel()
+    if count < _EIGHT_BIT_FROM:
+        return _ADAMW_COPIES * torch.float32.itemsize * count
+    return _ADAMW_COPIES * (count + torch.float32.itemsize * -(-count // _EIGHT_BIT_BLOCK))
 
 
 def _size_of(module: nn.Module) -> int:

@@ -13,16 +13,16 @@ Shape legend: ``b h q d`` batch, heads, queries, width, ``k`` keys.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional as F
-from torch.overrides import TorchFunctionMode
+from torch.nn import functional
+from torch.overrides import handle_torch_function, has_torch_function
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -38,7 +38,7 @@ class Rehearsed:
 def rehearse(compute: Callable[[], Any]) -> Rehearsed:
     """Run ``compute`` and count what it allocates; what existed before (weights, inputs) is not counted."""
     with ExitStack() as modes:
-        modes.enter_context(_FusedAttention())
+        modes.enter_context(_fused_attention())
         counter = modes.enter_context(_StorageCounter())
         # Held until the count is read: what the computation returns is what it keeps.
         result = compute()
@@ -84,21 +84,33 @@ def _storages(values: Any) -> list[torch.UntypedStorage]:
     return [leaf.untyped_storage() for leaf in tree_leaves(values) if isinstance(leaf, Tensor)]
 
 
-class _FusedAttention(TorchFunctionMode):
-    """Stands in for the fused attention kernels, which on ``meta`` would be spelled out with the whole q x k matrix."""
+_KERNEL = functional.scaled_dot_product_attention
 
-    def __torch_function__(
-        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
-        compute = _attend if func is F.scaled_dot_product_attention else func
-        return compute(*args, **(kwargs or {}))
+
+@contextmanager
+def _fused_attention() -> Iterator[None]:
+    """Within it, fused attention kernels count as such: on ``meta`` they would be spelled out with the q x k matrix.
+
+    The public function is replaced, and not a mode put above it: modes do not reach into the recomputation of
+    gradient checkpointing, which must see the same.
+    """
+    functional.scaled_dot_product_attention = _attend
+    try:
+        yield
+    finally:
+        functional.scaled_dot_product_attention = _KERNEL
 
 
 def _attend(query: Tensor, key: Tensor, value: Tensor, *options: Any, **named_options: Any) -> Any:
-    """The fused kernel where there are numbers; families call it with positions and with names."""
+    """The fused kernel where there are numbers; families call it with positions and with names.
+
+    Whoever intercepts the public function (:func:`interplay.attention.observe`) intercepts this one.
+    """
+    if has_torch_function((query, key, value)):
+        return handle_torch_function(_attend, (query, key, value), query, key, value, *options, **named_options)
     if query.is_meta:
         return _FusedShapes.apply(query, key, value)  # type: ignore[no-untyped-call]
-    return F.scaled_dot_product_attention(query, key, value, *options, **named_options)
+    return _KERNEL(query, key, value, *options, **named_options)
 
 
 class _FusedShapes(torch.autograd.Function):

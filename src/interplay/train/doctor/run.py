@@ -100,7 +100,7 @@ def _with_layers(config: TrainConfig, analysis: Artifact | None) -> tuple[TrainC
     matrix = config.matrix
     if matrix is None or analysis is not None:
         return with_chosen_layers(config, analysis), ()
-    layers = {}
+    layers: dict[str, tuple[int, ...]] = {}
     if matrix.needs_v2t and not matrix.v2t_layers:
         layers["v2t_layers"] = _ASSUMED_V2T
     if matrix.needs_v2v and not matrix.v2v_layers:
