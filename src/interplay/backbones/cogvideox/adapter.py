@@ -13,7 +13,6 @@ Shape legend: see :mod:`interplay.backbones.base`; ``t`` text tokens, ``d`` text
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +20,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from interplay.backbones.base import Backbone, Objective, Sampler, Site, SiteKind, TokenLayout
+from interplay.backbones.base import Objective, Sampler, Site, SiteKind, TokenLayout
 from interplay.backbones.batch import Batch
 from interplay.backbones.cogvideox.check import check_pipeline
 from interplay.backbones.cogvideox.first_frame import beside_the_noise, doubled
@@ -29,15 +28,11 @@ from interplay.backbones.cogvideox.layout import joint_layout
 from interplay.backbones.cogvideox.positions import rotary_tables
 from interplay.backbones.cogvideox.sampler import CogVideoXSampler
 from interplay.backbones.cogvideox.sites import joint_sites
-from interplay.backbones.lora import adapter_layers, adapter_settings, add_adapters
-from interplay.backbones.native import Native, Sampling, read_native, stock_sampling, write_native
-from interplay.backbones.quiet import quiet
-from interplay.backbones.skeleton import skeleton_pipeline, stock_pipeline
-from interplay.backbones.storage import save_as_half
+from interplay.backbones.native import Native, stock_sampling
+from interplay.backbones.pipeline_backbone import PipelineBackbone
 from interplay.backbones.widen import with_beside, with_zeros_behind
 from interplay.core.errors import InputError
 from interplay.grid.token_grid import TokenGrid
-from interplay.records.caption import Tokenizer
 
 if TYPE_CHECKING:
     from diffusers import (
@@ -56,10 +51,11 @@ _FPS, _FPS_1_5 = 8.0, 16.0
 _OFS = 2.0
 
 
-class CogVideoX(Backbone):
+class CogVideoX(PipelineBackbone):
     """CogVideoX 1.0 and 1.5, text-to-video and image-to-video; holds a stock pipeline."""
 
     transformer: CogVideoXTransformer3DModel
+    pipeline: CogVideoXPipeline | CogVideoXImageToVideoPipeline
     text_encoder: T5EncoderModel
     vae: AutoencoderKLCogVideoX
     input_projection = "patch_embed.proj"
@@ -68,83 +64,27 @@ class CogVideoX(Backbone):
         self, pipeline: CogVideoXPipeline | CogVideoXImageToVideoPipeline, name: str, native: Native | None = None
     ) -> None:
         self.sees_first_frame = check_pipeline(pipeline, name)
-        self.name = name
-        self.pipeline = pipeline
-        self.transformer = pipeline.transformer
-        self.text_encoder = pipeline.text_encoder
-        self.vae = pipeline.vae
-        self.native = native or self._configured_native
-        self.recommended = self._sampling
+        super().__init__(pipeline, name, native)
+        fps = _FPS if self.transformer.config.patch_size_t is None else _FPS_1_5
+        self.recommended = self.native.sampling or stock_sampling(pipeline, fps)
         self.objective = Objective("v", pipeline.scheduler.config.num_train_timesteps)
 
     @classmethod
-    def load(cls, folder: str | Path, device: torch.device, dtype: torch.dtype) -> CogVideoX:
-        """Load a pipeline folder through the stock pipeline class that it names."""
-        with quiet():
-            pipeline = stock_pipeline(Path(folder)).from_pretrained(str(folder), dtype=dtype)
-        pipeline.transformer.eval()
-        return cls._of(pipeline.to(device), Path(folder))
-
-    @classmethod
-    def skeleton(cls, folder: Path, dtype: torch.dtype) -> CogVideoX:
-        """The same modules from their configs alone, on the ``meta`` device; a folder without weights will do."""
-        return cls._of(skeleton_pipeline(stock_pipeline(folder), folder, dtype), folder)
-
-    @classmethod
-    def _of(cls, pipeline: CogVideoXPipeline | CogVideoXImageToVideoPipeline, folder: Path) -> CogVideoX:
-        backbone = cls(pipeline, str(folder))
-        backbone.native = read_native(folder, backbone.native)
-        backbone.recommended = backbone._sampling
-        return backbone
-
-    @property
-    def tokenizer(self) -> Tokenizer:
-        return self.pipeline.tokenizer
-
-    @property
-    def text_length(self) -> int:
-        return self.native.text_length
-
-    @property
-    def native_frames(self) -> int:
-        return self.native.num_frames
-
-    @property
-    def native_size_hw(self) -> tuple[int, int]:
-        return self.native.size_hw
-
-    @property
-    def latent_channels(self) -> int:
-        return int(self.vae.config.latent_channels)
-
-    @property
-    def pipeline_class(self) -> str:
-        return type(self.pipeline).__name__
-
-    @property
-    def _spatial_stride(self) -> int:
-        return int(2 ** (len(self.vae.config.block_out_channels) - 1))
-
-    @property
-    def _sampling(self) -> Sampling:
-        is_1_0 = self.transformer.config.patch_size_t is None
-        return self.native.sampling or stock_sampling(self.pipeline, _FPS if is_1_0 else _FPS_1_5)
+    def released(cls, pipeline: CogVideoXPipeline | CogVideoXImageToVideoPipeline) -> Native:
+        """As the transformer's config says; CogVideoX 1.5's names its largest grid."""
+        config, stride = pipeline.transformer.config, _spatial_stride(pipeline.vae)
+        size_hw = config.sample_height * stride, config.sample_width * stride
+        frames, size_hw = (config.sample_frames, size_hw) if config.patch_size_t is None else _RELEASED_1_5
+        return Native(int(frames), size_hw, int(config.max_text_seq_length))
 
     @property
     def _first_latents(self) -> int:
         return int(self.transformer.config.patch_size_t or 1)
 
-    @property
-    def _configured_native(self) -> Native:
-        config = self.transformer.config
-        size_hw = config.sample_height * self._spatial_stride, config.sample_width * self._spatial_stride
-        frames, size_hw = (config.sample_frames, size_hw) if config.patch_size_t is None else _RELEASED_1_5
-        return Native(int(frames), size_hw, int(config.max_text_seq_length))
-
     def grid(self, num_frames: int, size_hw: tuple[int, int]) -> TokenGrid:
         patch = self.transformer.config.patch_size
-        if self.transformer.config.use_learned_positional_embeddings and size_hw != self._configured_native.size_hw:
-            height, width = self._configured_native.size_hw
+        height, width = self.released(self.pipeline).size_hw
+        if self.transformer.config.use_learned_positional_embeddings and size_hw != (height, width):
             problem = f"{size_hw[0]} x {size_hw[1]} is not the size that {self.name} has positions for"
             raise InputError(problem, where="video height and width", cure=f"use {height} x {width}")
         return TokenGrid(
@@ -152,7 +92,7 @@ class CogVideoX(Backbone):
             height=size_hw[0],
             width=size_hw[1],
             temporal_stride=int(self.vae.config.temporal_compression_ratio),
-            spatial_stride=self._spatial_stride,
+            spatial_stride=_spatial_stride(self.vae),
             patch=(self._first_latents, patch, patch),
             first_latents=self._first_latents,
         )
@@ -173,9 +113,7 @@ class CogVideoX(Backbone):
         return joint_layout(grid, text_length)
 
     def tokenize(self, texts: Sequence[str]) -> Batch:
-        tokens = self.pipeline.tokenizer(
-            list(texts), padding="max_length", max_length=self.text_length, truncation=True, return_tensors="pt"
-        )
+        tokens = self._padded_tokens(texts)
         return Batch({"ids": tokens.input_ids.to(self.device)})
 
     def embed_tokens(self, tokens: Batch, first_frame: Batch) -> Batch:
@@ -216,11 +154,6 @@ class CogVideoX(Backbone):
         factor = self.vae.config.scaling_factor / float(np.std(latents.float().cpu().numpy()))
         self.vae.register_to_config(scaling_factor=factor)
 
-    def save(self, folder: Path) -> None:
-        save_as_half(self.pipeline, folder)
-        if self.native != self._configured_native:
-            write_native(folder, self.native)
-
     def denoise(
         self,
         latents: Float[Tensor, "b c f h w"],
@@ -246,19 +179,6 @@ class CogVideoX(Backbone):
         shape = (self.latent_channels, *grid.latent_shape)
         return CogVideoXSampler(self.pipeline.scheduler, steps, shape, self.device, self.dtype)
 
-    def add_lora(self, sites: Sequence[Site], rank: int, alpha: float) -> None:
-        add_adapters(self.transformer, sites, rank, alpha)
-
-    def save_lora(self, folder: Path) -> None:
-        self.pipeline.save_lora_weights(
-            str(folder),
-            transformer_lora_layers=adapter_layers(self.transformer),
-            transformer_lora_adapter_metadata=adapter_settings(self.transformer),
-        )
-
-    def load_lora(self, folder: Path) -> None:
-        self.pipeline.load_lora_weights(str(folder))
-
     def add_noise(
         self, latents: Float[Tensor, "b c f h w"], noise: Float[Tensor, "b c f h w"], timesteps: Tensor
     ) -> Float[Tensor, "b c f h w"]:
@@ -268,3 +188,7 @@ class CogVideoX(Backbone):
         self, latents: Float[Tensor, "b c f h w"], noise: Float[Tensor, "b c f h w"], timesteps: Tensor
     ) -> Float[Tensor, "b c f h w"]:
         return self.pipeline.scheduler.get_velocity(latents, noise, timesteps)
+
+
+def _spatial_stride(vae: AutoencoderKLCogVideoX) -> int:
+    return int(2 ** (len(vae.config.block_out_channels) - 1))

@@ -10,24 +10,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
-
 from interplay.backbones.cogvideox.adapter import CogVideoX
-from interplay.backbones.native import OF_THE_WORLD, Native
+from interplay.backbones.untrained import TinySizes, drawn_from, t5_sizes
 from interplay.backbones.words import word_tokenizer
-from interplay.core.config import Config
-from interplay.core.seeds import derive_seed
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKLCogVideoX, CogVideoXDPMScheduler, CogVideoXTransformer3DModel
     from transformers import T5EncoderModel
 
 
-class TinyCogVideoX(Config):
-    """Sizes of the tiny instance. ``num_frames`` and ``size_hw`` are the pixels it is trained on."""
+class TinyCogVideoX(TinySizes):
+    """Sizes of the tiny instance."""
 
-    num_frames: int = 17
-    size_hw: tuple[int, int] = (48, 80)
     latent_channels: int = 8
     vae_channels: tuple[int, ...] = (16, 32, 48)
     layers: int = 8
@@ -84,20 +78,7 @@ def build_text_encoder(config: TinyCogVideoX, vocabulary_size: int) -> T5Encoder
     """The untrained text encoder; it is trained together with the transformer."""
     from transformers import T5Config, T5EncoderModel
 
-    return T5EncoderModel(
-        T5Config(
-            vocab_size=vocabulary_size,
-            d_model=config.text_dim,
-            d_kv=16,
-            d_ff=2 * config.text_dim,
-            num_layers=config.text_layers,
-            num_heads=config.text_dim // 16,
-            feed_forward_proj="gated-gelu",
-            dropout_rate=0.0,
-            is_encoder_decoder=False,
-            use_cache=False,
-        )
-    )
+    return T5EncoderModel(T5Config(**t5_sizes(vocabulary_size, width=config.text_dim, layers=config.text_layers)))
 
 
 def build_scheduler() -> CogVideoXDPMScheduler:
@@ -123,11 +104,10 @@ def build(seed: int, config: TinyCogVideoX | None = None) -> CogVideoX:
     from diffusers import CogVideoXImageToVideoPipeline
 
     config = config or TinyCogVideoX()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed(seed, "init", "vae"))
+    tokenizer = word_tokenizer()
+    with drawn_from(seed, "vae"):
         vae = build_vae(config)
-        torch.manual_seed(derive_seed(seed, "init", "denoiser"))
-        tokenizer = word_tokenizer()
+    with drawn_from(seed, "denoiser"):
         pipeline = CogVideoXImageToVideoPipeline(
             tokenizer=tokenizer,
             text_encoder=build_text_encoder(config, len(tokenizer)),
@@ -135,5 +115,4 @@ def build(seed: int, config: TinyCogVideoX | None = None) -> CogVideoX:
             transformer=build_transformer(config),
             scheduler=build_scheduler(),
         )
-    native = Native(config.num_frames, config.size_hw, config.text_length, OF_THE_WORLD)
-    return CogVideoX(pipeline, "tiny-cogvideox", native)
+    return CogVideoX(pipeline, "tiny-cogvideox", config.native(config.text_length))

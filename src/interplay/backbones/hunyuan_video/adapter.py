@@ -12,17 +12,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from interplay.backbones.base import Backbone, Objective, Sampler, Site, SiteKind, TokenLayout
+from interplay.backbones.base import Objective, Sampler, Site, SiteKind, TokenLayout
 from interplay.backbones.batch import Batch
 from interplay.backbones.euler import EulerSampler
-from interplay.backbones.flow import draw_shifted_timesteps, flow_noised, flow_target
+from interplay.backbones.flow import draw_shifted_timesteps
 from interplay.backbones.hunyuan_video.conditioning import CONDITIONINGS, Conditioning
 from interplay.backbones.hunyuan_video.encoder import PromptEncoder
 from interplay.backbones.hunyuan_video.layout import joint_layout
@@ -30,15 +29,13 @@ from interplay.backbones.hunyuan_video.plain import PlainPromptEncoder, PlainTem
 from interplay.backbones.hunyuan_video.prompts import HEADER_TOKENS, Template
 from interplay.backbones.hunyuan_video.sampler import even_levels
 from interplay.backbones.hunyuan_video.sites import joint_sites
-from interplay.backbones.lora import adapter_layers, adapter_settings, add_adapters
-from interplay.backbones.native import Native, read_native, stock_sampling, write_native
+from interplay.backbones.native import Native, stock_sampling
+from interplay.backbones.pipeline_backbone import FlowBackbone
 from interplay.backbones.quiet import quiet
-from interplay.backbones.skeleton import skeleton_pipeline, stock_pipeline
-from interplay.backbones.storage import save_as_half
 from interplay.backbones.widen import with_beside, with_zeros_behind
 from interplay.core.errors import InputError
 from interplay.grid.token_grid import TokenGrid
-from interplay.records.caption import Caption, Tokenizer, TokenSpans
+from interplay.records.caption import Caption, TokenSpans
 
 if TYPE_CHECKING:
     from diffusers import (
@@ -58,10 +55,11 @@ _FPS = 24.0  # of the released checkpoints (model cards)
 _GUIDANCE_UNIT = 1000.0
 
 
-class HunyuanVideo(Backbone):
+class HunyuanVideo(FlowBackbone):
     """HunyuanVideo, text-to-video and image-to-video (either way of conditioning); holds a stock pipeline."""
 
     transformer: HunyuanVideoTransformer3DModel
+    pipeline: HunyuanVideoPipeline | HunyuanVideoImageToVideoPipeline
     text_encoder: LlamaModel | LlavaForConditionalGeneration
     vae: AutoencoderKLHunyuanVideo
     input_projection = "x_embedder.proj"
@@ -69,9 +67,8 @@ class HunyuanVideo(Backbone):
     def __init__(
         self, pipeline: HunyuanVideoPipeline | HunyuanVideoImageToVideoPipeline, name: str, native: Native
     ) -> None:
-        self.name, self.pipeline, self.native = name, pipeline, native
+        super().__init__(pipeline, name, native)
         self.recommended = native.sampling or stock_sampling(pipeline, _FPS)
-        self.transformer, self.text_encoder, self.vae = pipeline.transformer, pipeline.text_encoder, pipeline.vae
         self.sees_first_frame = self.text_sees_first_frame = _makes_videos_of_images(pipeline)
         self.conditioning = _conditioning(pipeline, name)
         self.template: Template | PlainTemplate
@@ -87,53 +84,16 @@ class HunyuanVideo(Backbone):
         self.objective = Objective("flow", steps, self.conditioning.given_frames)
 
     @classmethod
-    def load(cls, folder: str | Path, device: torch.device, dtype: torch.dtype) -> HunyuanVideo:
-        """Load a pipeline folder through the stock pipeline class that it names."""
-        with quiet():
-            pipeline = stock_pipeline(Path(folder)).from_pretrained(str(folder), dtype=dtype)
-        pipeline.transformer.eval()
-        return cls._of(pipeline.to(device), Path(folder))
-
-    @classmethod
-    def skeleton(cls, folder: Path, dtype: torch.dtype) -> HunyuanVideo:
-        """The same modules from their configs alone, on the ``meta`` device; a folder without weights will do."""
-        return cls._of(skeleton_pipeline(stock_pipeline(folder), folder, dtype), folder)
-
-    @classmethod
-    def _of(cls, pipeline: HunyuanVideoPipeline | HunyuanVideoImageToVideoPipeline, folder: Path) -> HunyuanVideo:
-        released = RELEASED if _makes_videos_of_images(pipeline) else RELEASED_TEXT_TO_VIDEO
-        return cls(pipeline, str(folder), read_native(folder, released))
+    def released(cls, pipeline: HunyuanVideoPipeline | HunyuanVideoImageToVideoPipeline) -> Native:
+        """The defaults of the stock pipelines' calls."""
+        return RELEASED if _makes_videos_of_images(pipeline) else RELEASED_TEXT_TO_VIDEO
 
     @property
     def text_encoders(self) -> tuple[torch.nn.Module, ...]:
         return self.text_encoder, self.pipeline.text_encoder_2
 
-    @property
-    def tokenizer(self) -> Tokenizer:
-        return self.pipeline.tokenizer
-
     def token_spans(self, caption: Caption) -> TokenSpans:
         return self.template.spans(caption, self.pipeline.tokenizer, self.text_length)
-
-    @property
-    def text_length(self) -> int:
-        return self.native.text_length
-
-    @property
-    def latent_channels(self) -> int:
-        return int(self.vae.config.latent_channels)
-
-    @property
-    def native_frames(self) -> int:
-        return self.native.num_frames
-
-    @property
-    def native_size_hw(self) -> tuple[int, int]:
-        return self.native.size_hw
-
-    @property
-    def pipeline_class(self) -> str:
-        return type(self.pipeline).__name__
 
     def grid(self, num_frames: int, size_hw: tuple[int, int]) -> TokenGrid:
         config = self.transformer.config
@@ -196,10 +156,6 @@ class HunyuanVideo(Backbone):
         self.vae.register_to_config(scaling_factor=factor)
         self.pipeline.vae_scaling_factor = factor  # the stock pipeline keeps a copy
 
-    def save(self, folder: Path) -> None:
-        save_as_half(self.pipeline, folder)
-        write_native(folder, self.native)
-
     def denoise(
         self, latents: Float[Tensor, "b c f h w"], timesteps: Tensor, text: Batch, first_frame: Batch
     ) -> Float[Tensor, "b c f h w"]:
@@ -225,33 +181,10 @@ class HunyuanVideo(Backbone):
             pinned=partial(self.conditioning.restored, first_frame=first_frame),
         )
 
-    def add_lora(self, sites: Sequence[Site], rank: int, alpha: float) -> None:
-        add_adapters(self.transformer, sites, rank, alpha)
-
-    def save_lora(self, folder: Path) -> None:
-        self.pipeline.save_lora_weights(
-            str(folder),
-            transformer_lora_layers=adapter_layers(self.transformer),
-            transformer_lora_adapter_metadata=adapter_settings(self.transformer),
-        )
-
-    def load_lora(self, folder: Path) -> None:
-        self.pipeline.load_lora_weights(str(folder))
-
     def draw_timesteps(self, count: int, generator: torch.Generator) -> Int[Tensor, " b"]:
         config = self.pipeline.scheduler.config
         steps = config.num_train_timesteps
         return draw_shifted_timesteps(count, config.shift, steps, range(steps), generator)
-
-    def add_noise(
-        self, latents: Float[Tensor, "b c f h w"], noise: Float[Tensor, "b c f h w"], timesteps: Tensor
-    ) -> Float[Tensor, "b c f h w"]:
-        return flow_noised(latents, noise, timesteps / self.objective.num_train_timesteps)
-
-    def target(
-        self, latents: Float[Tensor, "b c f h w"], noise: Float[Tensor, "b c f h w"], timesteps: Tensor
-    ) -> Float[Tensor, "b c f h w"]:
-        return flow_target(latents, noise)
 
 
 def _makes_videos_of_images(pipeline: HunyuanVideoPipeline | HunyuanVideoImageToVideoPipeline) -> bool:

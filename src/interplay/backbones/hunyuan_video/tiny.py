@@ -10,17 +10,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-import torch
-
 from interplay.backbones.hunyuan_video.adapter import HunyuanVideo
 from interplay.backbones.hunyuan_video.encoder import CLIP_TOKENS
 from interplay.backbones.hunyuan_video.plain import PlainTemplate
 from interplay.backbones.hunyuan_video.prompts import Template
 from interplay.backbones.hunyuan_video.words import IMAGE, caption_tokenizer, chat_tokenizer
-from interplay.backbones.native import OF_THE_WORLD, Native
 from interplay.backbones.quiet import quiet
-from interplay.core.config import Config
-from interplay.core.seeds import derive_seed
+from interplay.backbones.untrained import TinySizes, drawn_from
 
 if TYPE_CHECKING:
     from diffusers import (
@@ -37,14 +33,12 @@ if TYPE_CHECKING:
     )
 
 
-class TinyHunyuanVideo(Config):
-    """Sizes of the tiny instance. ``num_frames`` and ``size_hw`` are the pixels it is trained on.
+class TinyHunyuanVideo(TinySizes):
+    """Sizes of the tiny instance.
 
     ``chat_layers`` counts the two last layers of the vision-language model, which nobody reads.
     """
 
-    num_frames: int = 17
-    size_hw: tuple[int, int] = (48, 80)
     latent_channels: int = 8
     vae_channels: tuple[int, ...] = (16, 32, 48)
     dual_layers: int = 2
@@ -191,10 +185,9 @@ def build(seed: int, config: TinyHunyuanVideo | None = None) -> HunyuanVideo:
     config = config or TinyHunyuanVideo()
     template = PlainTemplate.stock() if config.condition == "none" else Template.stock(config.image_tokens, 1)
     chat, caption = chat_tokenizer(template.text), caption_tokenizer(template.text)
-    with quiet(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed(seed, "init", "vae"))
+    with drawn_from(seed, "vae"):
         vae = build_vae(config)
-        torch.manual_seed(derive_seed(seed, "init", "denoiser"))
+    with quiet(), drawn_from(seed, "denoiser"):
         encoder = build_language_encoder if config.condition == "none" else build_chat_encoder
         parts = {
             "text_encoder": encoder(config, chat).eval(),
@@ -206,8 +199,7 @@ def build(seed: int, config: TinyHunyuanVideo | None = None) -> HunyuanVideo:
             "tokenizer_2": caption,
         }
         pipeline = _pipeline(config, parts)
-    native = Native(config.num_frames, config.size_hw, config.text_length, OF_THE_WORLD)
-    return HunyuanVideo(pipeline, "tiny-hunyuan-video", native)
+    return HunyuanVideo(pipeline, "tiny-hunyuan-video", config.native(config.text_length))
 
 
 def _pipeline(config: TinyHunyuanVideo, parts: dict[str, Any]) -> Any:

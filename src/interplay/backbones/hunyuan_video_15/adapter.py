@@ -19,10 +19,10 @@ from jaxtyping import Float, Int
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from interplay.backbones.base import Backbone, Objective, Sampler, Site, SiteKind, TokenLayout
+from interplay.backbones.base import Objective, Sampler, Site, SiteKind, TokenLayout
 from interplay.backbones.batch import Batch
 from interplay.backbones.euler import EulerSampler
-from interplay.backbones.flow import draw_shifted_timesteps, flow_noised, flow_target
+from interplay.backbones.flow import draw_shifted_timesteps
 from interplay.backbones.hunyuan_video_15.first_frame import (
     image_tokens,
     model_input,
@@ -34,15 +34,13 @@ from interplay.backbones.hunyuan_video_15.prompts import PROMPT_TOKENS, PromptEn
 from interplay.backbones.hunyuan_video_15.rehearsal import EveryTokenCounts
 from interplay.backbones.hunyuan_video_15.sampler import even_levels
 from interplay.backbones.hunyuan_video_15.sites import joint_sites
-from interplay.backbones.lora import adapter_layers, adapter_settings, add_adapters
-from interplay.backbones.native import Native, read_native, stock_sampling, write_native
-from interplay.backbones.quiet import quiet
-from interplay.backbones.skeleton import skeleton_pipeline, stock_pipeline
-from interplay.backbones.storage import save_as_half
+from interplay.backbones.lora import adapter_layers, adapter_settings
+from interplay.backbones.native import Native, stock_sampling
+from interplay.backbones.pipeline_backbone import FlowBackbone
 from interplay.backbones.widen import with_beside, with_zeros_behind
 from interplay.core.errors import InputError
 from interplay.grid.token_grid import TokenGrid
-from interplay.records.caption import Caption, Tokenizer, TokenSpans
+from interplay.records.caption import Caption, TokenSpans
 
 if TYPE_CHECKING:
     from diffusers import (
@@ -53,17 +51,18 @@ if TYPE_CHECKING:
     )
     from transformers import Qwen2_5_VLTextModel
 
-# The default of the stock pipelines' calls; heights and widths follow from the model's target size, see `_native_of`.
+# The default of the stock pipelines' calls; heights and widths follow from the model's target size, see `released`.
 _RELEASED_FRAMES = 121
 _FPS = 24.0  # of the released checkpoints (model cards)
 _RELEASED_ASPECT = (9, 16)
 _LORA_PREFIX = "transformer"
 
 
-class HunyuanVideo15(Backbone):
+class HunyuanVideo15(FlowBackbone):
     """HunyuanVideo-1.5, text-to-video and image-to-video; holds a stock pipeline."""
 
     transformer: HunyuanVideo15Transformer3DModel
+    pipeline: HunyuanVideo15Pipeline | HunyuanVideo15ImageToVideoPipeline
     text_encoder: Qwen2_5_VLTextModel
     vae: AutoencoderKLHunyuanVideo15
     input_projection = "x_embedder.proj"
@@ -72,10 +71,9 @@ class HunyuanVideo15(Backbone):
         self, pipeline: HunyuanVideo15Pipeline | HunyuanVideo15ImageToVideoPipeline, name: str, native: Native
     ) -> None:
         _check(pipeline, name)
-        self.name, self.pipeline, self.native = name, pipeline, native
+        super().__init__(pipeline, name, native)
         scale = float(pipeline.guider.guidance_scale)
         self.recommended = native.sampling or stock_sampling(pipeline, _FPS, scale)
-        self.transformer, self.text_encoder, self.vae = pipeline.transformer, pipeline.text_encoder, pipeline.vae
         # The stock autoencoder's attention mask fits one clip (diffusers 0.42), so clips go through it one by one.
         self.vae.use_slicing = True
         self.sees_first_frame = pipeline.components.get("image_encoder") is not None
@@ -83,54 +81,17 @@ class HunyuanVideo15(Backbone):
         self.objective = Objective("flow", int(pipeline.scheduler.config.num_train_timesteps))
 
     @classmethod
-    def load(cls, folder: str | Path, device: torch.device, dtype: torch.dtype) -> HunyuanVideo15:
-        """Load a pipeline folder through the stock pipeline class that it names."""
-        with quiet():
-            pipeline = stock_pipeline(Path(folder)).from_pretrained(str(folder), dtype=dtype)
-        pipeline.transformer.eval()
-        return cls(pipeline.to(device), str(folder), read_native(Path(folder), _native_of(pipeline)))
-
-    @classmethod
-    def skeleton(cls, folder: Path, dtype: torch.dtype) -> HunyuanVideo15:
-        """The same modules from their configs alone, on the ``meta`` device; a folder without weights will do."""
-        pipeline = skeleton_pipeline(stock_pipeline(folder), folder, dtype)
-        return cls(pipeline, str(folder), read_native(folder, _native_of(pipeline)))
+    def released(cls, pipeline: HunyuanVideo15Pipeline | HunyuanVideo15ImageToVideoPipeline) -> Native:
+        """The released clips of a model of this target size: what the stock pipeline picks for 16:9."""
+        height, width = pipeline.video_processor.calculate_default_height_width(*_RELEASED_ASPECT, pipeline.target_size)
+        return Native(_RELEASED_FRAMES, (int(height), int(width)), glyph_tokens(pipeline) + PROMPT_TOKENS)
 
     @property
     def text_encoders(self) -> tuple[nn.Module, ...]:
         return self.text_encoder, self.pipeline.text_encoder_2
 
-    @property
-    def networks(self) -> Mapping[str, nn.Module]:
-        image_encoder = self.pipeline.components.get("image_encoder")
-        return {**super().networks, **({} if image_encoder is None else {"image encoder": image_encoder})}
-
-    @property
-    def tokenizer(self) -> Tokenizer:
-        return self.pipeline.tokenizer
-
     def token_spans(self, caption: Caption) -> TokenSpans:
         return self._prompts.spans(caption)
-
-    @property
-    def text_length(self) -> int:
-        return self.native.text_length
-
-    @property
-    def latent_channels(self) -> int:
-        return int(self.vae.config.latent_channels)
-
-    @property
-    def native_frames(self) -> int:
-        return self.native.num_frames
-
-    @property
-    def native_size_hw(self) -> tuple[int, int]:
-        return self.native.size_hw
-
-    @property
-    def pipeline_class(self) -> str:
-        return type(self.pipeline).__name__
 
     def grid(self, num_frames: int, size_hw: tuple[int, int]) -> TokenGrid:
         config = self.transformer.config
@@ -189,10 +150,6 @@ class HunyuanVideo15(Backbone):
         factor = self.vae.config.scaling_factor / float(latents.float().std())
         self.vae.register_to_config(scaling_factor=factor)
 
-    def save(self, folder: Path) -> None:
-        save_as_half(self.pipeline, folder)
-        write_native(folder, self.native)
-
     def denoise(
         self, latents: Float[Tensor, "b c f h w"], timesteps: Tensor, text: Batch, first_frame: Batch
     ) -> Float[Tensor, "b c f h w"]:
@@ -218,9 +175,6 @@ class HunyuanVideo15(Backbone):
             device=self.device,
         )
 
-    def add_lora(self, sites: Sequence[Site], rank: int, alpha: float) -> None:
-        add_adapters(self.transformer, sites, rank, alpha)
-
     def save_lora(self, folder: Path) -> None:
         # The stock pipelines cannot save adapters (diffusers 0.42); this is what those of other families write.
         from diffusers.loaders.lora_base import LORA_ADAPTER_METADATA_KEY, LORA_WEIGHT_NAME_SAFE
@@ -243,22 +197,6 @@ class HunyuanVideo15(Backbone):
         config = self.pipeline.scheduler.config
         steps = config.num_train_timesteps
         return draw_shifted_timesteps(count, config.shift, steps, range(steps), generator)
-
-    def add_noise(
-        self, latents: Float[Tensor, "b c f h w"], noise: Float[Tensor, "b c f h w"], timesteps: Tensor
-    ) -> Float[Tensor, "b c f h w"]:
-        return flow_noised(latents, noise, timesteps / self.objective.num_train_timesteps)
-
-    def target(
-        self, latents: Float[Tensor, "b c f h w"], noise: Float[Tensor, "b c f h w"], timesteps: Tensor
-    ) -> Float[Tensor, "b c f h w"]:
-        return flow_target(latents, noise)
-
-
-def _native_of(pipeline: HunyuanVideo15Pipeline | HunyuanVideo15ImageToVideoPipeline) -> Native:
-    """The released clips of a model of this target size: what the stock pipeline picks for 16:9."""
-    height, width = pipeline.video_processor.calculate_default_height_width(*_RELEASED_ASPECT, pipeline.target_size)
-    return Native(_RELEASED_FRAMES, (int(height), int(width)), glyph_tokens(pipeline) + PROMPT_TOKENS)
 
 
 def _check(pipeline: HunyuanVideo15Pipeline | HunyuanVideo15ImageToVideoPipeline, where: str) -> None:

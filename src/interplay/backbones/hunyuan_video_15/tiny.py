@@ -10,14 +10,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-import torch
-
 from interplay.backbones.hunyuan_video_15.adapter import HunyuanVideo15
 from interplay.backbones.hunyuan_video_15.words import chat_tokenizer
-from interplay.backbones.native import OF_THE_WORLD, Native
 from interplay.backbones.quiet import quiet
-from interplay.core.config import Config
-from interplay.core.seeds import derive_seed
+from interplay.backbones.untrained import TinySizes, drawn_from, t5_sizes
 
 if TYPE_CHECKING:
     from diffusers import (
@@ -28,14 +24,12 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast, Qwen2_5_VLTextModel, SiglipVisionModel, T5EncoderModel
 
 
-class TinyHunyuanVideo15(Config):
-    """Sizes of the tiny instance. ``num_frames`` and ``size_hw`` are the pixels it is trained on.
+class TinyHunyuanVideo15(TinySizes):
+    """Sizes of the tiny instance.
 
     ``chat_layers`` counts the two last layers of the language model, which nobody reads.
     """
 
-    num_frames: int = 17
-    size_hw: tuple[int, int] = (48, 80)
     latent_channels: int = 16
     vae_channels: tuple[int, ...] = (8, 8, 16, 32)
     layers: int = 6
@@ -119,20 +113,7 @@ def build_glyph_encoder(config: TinyHunyuanVideo15, vocabulary_size: int) -> T5E
     """The untrained encoder of glyphs; it is trained together with the transformer."""
     from transformers import T5Config, T5EncoderModel
 
-    return T5EncoderModel(
-        T5Config(
-            vocab_size=vocabulary_size,
-            d_model=config.glyph_dim,
-            d_kv=8,
-            d_ff=2 * config.glyph_dim,
-            num_layers=1,
-            num_heads=2,
-            feed_forward_proj="gated-gelu",
-            dropout_rate=0.0,
-            is_encoder_decoder=False,
-            use_cache=False,
-        )
-    )
+    return T5EncoderModel(T5Config(**t5_sizes(vocabulary_size, width=config.glyph_dim, layers=1, head_dim=8)))
 
 
 def build_image_encoder(config: TinyHunyuanVideo15) -> SiglipVisionModel:
@@ -162,13 +143,12 @@ def build_scheduler() -> FlowMatchEulerDiscreteScheduler:
 def build(seed: int, config: TinyHunyuanVideo15 | None = None) -> HunyuanVideo15:
     """An untrained tiny HunyuanVideo-1.5 whose random weights follow from ``seed``."""
     config = config or TinyHunyuanVideo15()
-    with quiet(), torch.random.fork_rng(devices=[]):
+    with drawn_from(seed, "vae"):
+        vae = build_vae(config).eval()
+    with quiet(), drawn_from(seed, "denoiser"):
         from diffusers import ClassifierFreeGuidance
         from transformers import ByT5Tokenizer
 
-        torch.manual_seed(derive_seed(seed, "init", "vae"))
-        vae = build_vae(config).eval()
-        torch.manual_seed(derive_seed(seed, "init", "denoiser"))
         speller = ByT5Tokenizer(model_max_length=config.glyph_tokens)
         chat = chat_tokenizer(_system_message())
         parts = {
@@ -183,8 +163,7 @@ def build(seed: int, config: TinyHunyuanVideo15 | None = None) -> HunyuanVideo15
         }
         pipeline = _pipeline(config, parts)
     text_length = config.glyph_tokens + config.prompt_tokens
-    native = Native(config.num_frames, config.size_hw, text_length, OF_THE_WORLD)
-    return HunyuanVideo15(pipeline, "tiny-hunyuan-video-15", native)
+    return HunyuanVideo15(pipeline, "tiny-hunyuan-video-15", config.native(text_length))
 
 
 def _system_message() -> str:

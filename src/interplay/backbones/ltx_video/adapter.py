@@ -22,25 +22,21 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from interplay.backbones.base import Backbone, Objective, Sampler, Site, SiteKind, TokenLayout
+from interplay.backbones.base import Objective, Sampler, Site, SiteKind, TokenLayout
 from interplay.backbones.batch import Batch
 from interplay.backbones.euler import EulerSampler
-from interplay.backbones.flow import draw_shifted_timesteps, flow_noised, flow_target
-from interplay.backbones.lora import adapter_layers, adapter_settings, add_adapters
+from interplay.backbones.flow import draw_shifted_timesteps
 from interplay.backbones.ltx_video.latents import decode, encode, fit_scale
 from interplay.backbones.ltx_video.layout import separate_layout
 from interplay.backbones.ltx_video.sampler import linear_quadratic_levels, shifted_levels, training_shift
 from interplay.backbones.ltx_video.sites import block_sites
 from interplay.backbones.ltx_video.tokens import coordinates, interpolation, packed, unpacked
-from interplay.backbones.native import Native, read_native, stock_sampling, write_native
-from interplay.backbones.quiet import quiet
-from interplay.backbones.skeleton import skeleton_pipeline
-from interplay.backbones.storage import save_as_half
+from interplay.backbones.native import Native, stock_sampling
+from interplay.backbones.pipeline_backbone import FlowBackbone
 from interplay.backbones.widen import with_beside, with_zeros_behind
 from interplay.core.errors import InputError
 from interplay.core.files import read_json
 from interplay.grid.token_grid import TokenGrid
-from interplay.records.caption import Tokenizer
 
 if TYPE_CHECKING:
     from diffusers import (
@@ -59,67 +55,30 @@ _RELEASED_FROM_095 = Native(num_frames=161, size_hw=(512, 704), text_length=256)
 _LATER_BLOCK = "LTXVideo095DownBlock3D"
 
 
-class LTXVideo(Backbone):
+class LTXVideo(FlowBackbone):
     """LTX-Video 0.9 to 0.9.8, image-to-video; holds a stock pipeline."""
 
     transformer: LTXVideoTransformer3DModel
+    pipeline: LTXImageToVideoPipeline | LTXConditionPipeline
     text_encoder: T5EncoderModel
     vae: AutoencoderKLLTXVideo
     input_projection = "proj_in"
 
     def __init__(self, pipeline: LTXImageToVideoPipeline | LTXConditionPipeline, name: str, native: Native) -> None:
         _check(pipeline, name)
-        self.name = name
-        self.pipeline = pipeline
-        self.native = native
+        super().__init__(pipeline, name, native)
         self.recommended = native.sampling or stock_sampling(pipeline, _FPS)
-        self.transformer = pipeline.transformer
-        self.text_encoder = pipeline.text_encoder
-        self.vae = pipeline.vae
         self._from_095 = _is_from_095(pipeline)
         self.objective = Objective("flow", int(pipeline.scheduler.config.num_train_timesteps), given_frames=1)
 
     @classmethod
-    def load(cls, folder: str | Path, device: torch.device, dtype: torch.dtype) -> LTXVideo:
-        """Load a pipeline folder through its stock image-to-video pipeline class."""
-        with quiet():
-            pipeline = _image_to_video(Path(folder)).from_pretrained(str(folder), dtype=dtype)
-        pipeline.transformer.eval()
-        return cls._of(pipeline.to(device), Path(folder))
+    def stock_class(cls, folder: Path) -> Any:
+        return _image_to_video(folder)
 
     @classmethod
-    def skeleton(cls, folder: Path, dtype: torch.dtype) -> LTXVideo:
-        """The same modules from their configs alone, on the ``meta`` device; a folder without weights will do."""
-        return cls._of(skeleton_pipeline(_image_to_video(folder), folder, dtype), folder)
-
-    @classmethod
-    def _of(cls, pipeline: LTXImageToVideoPipeline | LTXConditionPipeline, folder: Path) -> LTXVideo:
-        released = _RELEASED_FROM_095 if _is_from_095(pipeline) else _RELEASED
-        return cls(pipeline, str(folder), read_native(folder, released))
-
-    @property
-    def tokenizer(self) -> Tokenizer:
-        return self.pipeline.tokenizer
-
-    @property
-    def text_length(self) -> int:
-        return self.native.text_length
-
-    @property
-    def native_frames(self) -> int:
-        return self.native.num_frames
-
-    @property
-    def native_size_hw(self) -> tuple[int, int]:
-        return self.native.size_hw
-
-    @property
-    def latent_channels(self) -> int:
-        return int(self.vae.config.latent_channels)
-
-    @property
-    def pipeline_class(self) -> str:
-        return type(self.pipeline).__name__
+    def released(cls, pipeline: LTXImageToVideoPipeline | LTXConditionPipeline) -> Native:
+        """The defaults of the stock pipelines' calls."""
+        return _RELEASED_FROM_095 if _is_from_095(pipeline) else _RELEASED
 
     @property
     def _patch(self) -> tuple[int, int, int]:
@@ -143,9 +102,7 @@ class LTXVideo(Backbone):
         return separate_layout(grid, text_length)
 
     def tokenize(self, texts: Sequence[str]) -> Batch:
-        tokens = self.pipeline.tokenizer(
-            list(texts), padding="max_length", max_length=self.text_length, truncation=True, return_tensors="pt"
-        )
+        tokens = self._padded_tokens(texts)
         return Batch({"ids": tokens.input_ids, "mask": tokens.attention_mask}).to(self.device)
 
     def embed_tokens(self, tokens: Batch, first_frame: Batch) -> Batch:
@@ -176,10 +133,6 @@ class LTXVideo(Backbone):
     @torch.no_grad()
     def fit_latent_scale(self, latents: Float[Tensor, "n c f h w"]) -> None:
         fit_scale(self.vae, latents)
-
-    def save(self, folder: Path) -> None:
-        save_as_half(self.pipeline, folder)
-        write_native(folder, self.native)
 
     def denoise(
         self,
@@ -215,34 +168,11 @@ class LTXVideo(Backbone):
             pinned=partial(_pinned, first_frame=first_frame),
         )
 
-    def add_lora(self, sites: Sequence[Site], rank: int, alpha: float) -> None:
-        add_adapters(self.transformer, sites, rank, alpha)
-
-    def save_lora(self, folder: Path) -> None:
-        self.pipeline.save_lora_weights(
-            str(folder),
-            transformer_lora_layers=adapter_layers(self.transformer),
-            transformer_lora_adapter_metadata=adapter_settings(self.transformer),
-        )
-
-    def load_lora(self, folder: Path) -> None:
-        self.pipeline.load_lora_weights(str(folder))
-
     def draw_timesteps(self, count: int, generator: torch.Generator) -> Int[Tensor, " b"]:
         total = self.objective.num_train_timesteps
         tokens = self.grid(self.native_frames, self.native_size_hw).num_tokens
         shift = training_shift(self.pipeline.scheduler.config, tokens)
         return draw_shifted_timesteps(count, shift, total, range(total), generator)
-
-    def add_noise(
-        self, latents: Float[Tensor, "b c f h w"], noise: Float[Tensor, "b c f h w"], timesteps: Tensor
-    ) -> Float[Tensor, "b c f h w"]:
-        return flow_noised(latents, noise, timesteps / self.objective.num_train_timesteps)
-
-    def target(
-        self, latents: Float[Tensor, "b c f h w"], noise: Float[Tensor, "b c f h w"], timesteps: Tensor
-    ) -> Float[Tensor, "b c f h w"]:
-        return flow_target(latents, noise)
 
     def _grid_of(self, latent_shape: tuple[int, int, int]) -> TokenGrid:
         """The grid of latents of this shape."""

@@ -9,24 +9,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
-
 from interplay.backbones.ltx_video.adapter import LTXVideo
-from interplay.backbones.native import OF_THE_WORLD, Native
+from interplay.backbones.untrained import TinySizes, drawn_from, t5_sizes
 from interplay.backbones.words import word_tokenizer
-from interplay.core.config import Config
-from interplay.core.seeds import derive_seed
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKLLTXVideo, FlowMatchEulerDiscreteScheduler, LTXVideoTransformer3DModel
     from transformers import T5EncoderModel
 
 
-class TinyLTXVideo(Config):
-    """Sizes of the tiny instance. ``num_frames`` and ``size_hw`` are the pixels it is trained on."""
+class TinyLTXVideo(TinySizes):
+    """Sizes of the tiny instance."""
 
-    num_frames: int = 17
-    size_hw: tuple[int, int] = (48, 80)
     latent_channels: int = 32
     vae_patch: int = 2
     vae_channels: tuple[int, ...] = (32, 48, 64)
@@ -81,20 +75,7 @@ def build_text_encoder(config: TinyLTXVideo, vocabulary_size: int) -> T5EncoderM
     """The untrained text encoder; it is trained together with the transformer."""
     from transformers import T5Config, T5EncoderModel
 
-    return T5EncoderModel(
-        T5Config(
-            vocab_size=vocabulary_size,
-            d_model=config.text_dim,
-            d_kv=16,
-            d_ff=2 * config.text_dim,
-            num_layers=config.text_layers,
-            num_heads=config.text_dim // 16,
-            feed_forward_proj="gated-gelu",
-            dropout_rate=0.0,
-            is_encoder_decoder=False,
-            use_cache=False,
-        )
-    )
+    return T5EncoderModel(T5Config(**t5_sizes(vocabulary_size, width=config.text_dim, layers=config.text_layers)))
 
 
 def build_scheduler() -> FlowMatchEulerDiscreteScheduler:
@@ -117,11 +98,10 @@ def build(seed: int, config: TinyLTXVideo | None = None) -> LTXVideo:
     from diffusers import LTXImageToVideoPipeline
 
     config = config or TinyLTXVideo()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed(seed, "init", "vae"))
+    tokenizer = word_tokenizer()
+    with drawn_from(seed, "vae"):
         vae = build_vae(config).eval()
-        torch.manual_seed(derive_seed(seed, "init", "denoiser"))
-        tokenizer = word_tokenizer()
+    with drawn_from(seed, "denoiser"):
         pipeline = LTXImageToVideoPipeline(
             tokenizer=tokenizer,
             text_encoder=build_text_encoder(config, len(tokenizer)),
@@ -129,5 +109,4 @@ def build(seed: int, config: TinyLTXVideo | None = None) -> LTXVideo:
             transformer=build_transformer(config),
             scheduler=build_scheduler(),
         )
-    native = Native(config.num_frames, config.size_hw, config.text_length, OF_THE_WORLD)
-    return LTXVideo(pipeline, "tiny-ltx-video", native)
+    return LTXVideo(pipeline, "tiny-ltx-video", config.native(config.text_length))

@@ -17,20 +17,19 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from interplay.backbones.base import Backbone, Objective, Sampler, Site, SiteKind, TokenLayout
+from interplay.backbones.base import Objective, Sampler, Site, SiteKind, TokenLayout
 from interplay.backbones.batch import Batch
-from interplay.backbones.flow import draw_shifted_timesteps, flow_noised, flow_target
-from interplay.backbones.lora import adapter_layers, adapter_settings, add_adapters
-from interplay.backbones.native import Native, read_native, stock_sampling, write_native
+from interplay.backbones.flow import draw_shifted_timesteps
+from interplay.backbones.lora import adapter_layers, adapter_settings
+from interplay.backbones.native import Native, stock_sampling
+from interplay.backbones.pipeline_backbone import FlowBackbone
 from interplay.backbones.quiet import quiet
-from interplay.backbones.skeleton import skeleton_pipeline
-from interplay.backbones.storage import save_as_half
 from interplay.backbones.wan.check import check_pipeline
 from interplay.backbones.wan.first_frame import BesideTheNoise, FirstFrame, InPlaceOfTheNoise, NotShown
 from interplay.backbones.wan.image_tokens import image_tokens, number_of_tokens
@@ -41,7 +40,6 @@ from interplay.backbones.wan.sites import block_sites
 from interplay.backbones.widen import with_beside
 from interplay.core.files import read_json
 from interplay.grid.token_grid import TokenGrid
-from interplay.records.caption import Tokenizer
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKLWan, WanImageToVideoPipeline, WanPipeline, WanTransformer3DModel
@@ -69,10 +67,11 @@ def _pipeline_class_of(folder: Path) -> type[WanPipeline] | type[WanImageToVideo
     return stock_pipeline_class(index["_class_name"] != "WanPipeline" or bool(index.get("expand_timesteps")))
 
 
-class Wan(Backbone):
+class Wan(FlowBackbone):
     """Wan 2.1 and 2.2, text-to-video and image-to-video; holds a stock pipeline."""
 
     transformer: WanTransformer3DModel
+    pipeline: WanPipeline | WanImageToVideoPipeline
     text_encoder: UMT5EncoderModel
     vae: AutoencoderKLWan
     input_projection = "patch_embedding"
@@ -80,39 +79,22 @@ class Wan(Backbone):
     def __init__(self, pipeline: WanPipeline | WanImageToVideoPipeline, name: str, native: Native) -> None:
         self._first_frame = _first_frame_of(pipeline)
         check_pipeline(pipeline, self._first_frame, native, name)
-        self.name = name
-        self.pipeline = pipeline
-        self.native = native
+        super().__init__(pipeline, name, native)
         fps = _FPS_IN_PLACE if pipeline.config.expand_timesteps else _FPS
         self.recommended = native.sampling or stock_sampling(pipeline, fps)
-        self.transformer = pipeline.transformer
-        self.text_encoder = pipeline.text_encoder
-        self.vae = pipeline.vae
         self._shift = flow_shift(pipeline.scheduler, name)
         self.sees_first_frame = not isinstance(self._first_frame, NotShown)
         steps = int(pipeline.scheduler.config.num_train_timesteps)
         self.objective = Objective("flow", steps, self._first_frame.given_frames)
 
     @classmethod
-    def load(cls, folder: str | Path, device: torch.device, dtype: torch.dtype) -> Wan:
-        """Load a pipeline folder through the stock pipeline class."""
-        pipeline_class = _pipeline_class_of(Path(folder))
-        with quiet():
-            pipeline = pipeline_class.from_pretrained(str(folder), dtype=dtype)
-        return cls._of(pipeline.to(device), Path(folder))
+    def stock_class(cls, folder: Path) -> Any:
+        return _pipeline_class_of(folder)
 
     @classmethod
-    def skeleton(cls, folder: Path, dtype: torch.dtype) -> Wan:
-        """The same modules from their configs alone, on the ``meta`` device; a folder without weights will do."""
-        return cls._of(skeleton_pipeline(_pipeline_class_of(folder), folder, dtype), folder)
-
-    @classmethod
-    def _of(cls, pipeline: WanPipeline | WanImageToVideoPipeline, folder: Path) -> Wan:
-        released = _RELEASED_IN_PLACE if pipeline.config.expand_timesteps else _RELEASED
-        wan = cls(pipeline, str(folder), read_native(folder, released))
-        for transformer in wan.transformers:
-            transformer.eval()
-        return wan
+    def released(cls, pipeline: WanPipeline | WanImageToVideoPipeline) -> Native:
+        """The defaults of the stock pipelines' calls (of TI2V: its model card)."""
+        return _RELEASED_IN_PLACE if pipeline.config.expand_timesteps else _RELEASED
 
     @property
     def transformers(self) -> tuple[nn.Module, ...]:
@@ -121,33 +103,8 @@ class Wan(Backbone):
         return (self.transformer, self.pipeline.transformer_2)
 
     @property
-    def tokenizer(self) -> Tokenizer:
-        return self.pipeline.tokenizer
-
-    @property
-    def text_length(self) -> int:
-        return self.native.text_length
-
-    @property
-    def native_frames(self) -> int:
-        return self.native.num_frames
-
-    @property
-    def native_size_hw(self) -> tuple[int, int]:
-        return self.native.size_hw
-
-    @property
     def latent_channels(self) -> int:
         return int(self.vae.config.z_dim)
-
-    @property
-    def networks(self) -> Mapping[str, nn.Module]:
-        image_encoder = self.pipeline.components.get("image_encoder")
-        return {**super().networks, **({} if image_encoder is None else {"image encoder": image_encoder})}
-
-    @property
-    def pipeline_class(self) -> str:
-        return type(self.pipeline).__name__
 
     @property
     def _temporal_stride(self) -> int:
@@ -172,9 +129,7 @@ class Wan(Backbone):
         return separate_layout(grid, text_length, tokens)
 
     def tokenize(self, texts: Sequence[str]) -> Batch:
-        tokens = self.pipeline.tokenizer(
-            list(texts), padding="max_length", max_length=self.text_length, truncation=True, return_tensors="pt"
-        )
+        tokens = self._padded_tokens(texts)
         return Batch({"ids": tokens.input_ids, "mask": tokens.attention_mask}).to(self.device)
 
     def embed_tokens(self, tokens: Batch, first_frame: Batch) -> Batch:
@@ -216,10 +171,6 @@ class Wan(Backbone):
     def fit_latent_scale(self, latents: Float[Tensor, "n c f h w"]) -> None:
         fit_scale(self.vae, latents)
 
-    def save(self, folder: Path) -> None:
-        save_as_half(self.pipeline, folder)
-        write_native(folder, self.native)
-
     def denoise(
         self,
         latents: Float[Tensor, "b c f h w"],
@@ -244,10 +195,6 @@ class Wan(Backbone):
         pinned = partial(self._first_frame.pinned, condition=first_frame)
         return FlowSampler(self.pipeline.scheduler, steps, shape, self.device, pinned)
 
-    def add_lora(self, sites: Sequence[Site], rank: int, alpha: float) -> None:
-        for transformer in self.transformers:
-            add_adapters(transformer, sites, rank, alpha)
-
     def save_lora(self, folder: Path) -> None:
         for transformer, file in zip(self.transformers, _LORA_FILES, strict=False):
             self.pipeline.save_lora_weights(
@@ -270,16 +217,6 @@ class Wan(Backbone):
         boundary = self._boundary
         noisy = int(draw(1, within=range(total))) >= boundary
         return draw(count, within=range(boundary, total) if noisy else range(boundary))
-
-    def add_noise(
-        self, latents: Float[Tensor, "b c f h w"], noise: Float[Tensor, "b c f h w"], timesteps: Tensor
-    ) -> Float[Tensor, "b c f h w"]:
-        return flow_noised(latents, noise, timesteps / self.objective.num_train_timesteps)
-
-    def target(
-        self, latents: Float[Tensor, "b c f h w"], noise: Float[Tensor, "b c f h w"], timesteps: Tensor
-    ) -> Float[Tensor, "b c f h w"]:
-        return flow_target(latents, noise)
 
     @property
     def _reads_image_tokens(self) -> bool:

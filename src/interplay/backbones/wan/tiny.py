@@ -10,24 +10,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
-
-from interplay.backbones.native import OF_THE_WORLD, Native
+from interplay.backbones.untrained import TinySizes, drawn_from, t5_sizes
 from interplay.backbones.wan.adapter import Wan, stock_pipeline_class
 from interplay.backbones.words import word_tokenizer
-from interplay.core.config import Config
-from interplay.core.seeds import derive_seed
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKLWan, UniPCMultistepScheduler, WanTransformer3DModel
     from transformers import UMT5EncoderModel
 
 
-class TinyWan(Config):
-    """Sizes of the tiny instance. ``num_frames`` and ``size_hw`` are the pixels it is trained on."""
+class TinyWan(TinySizes):
+    """Sizes of the tiny instance."""
 
-    num_frames: int = 17
-    size_hw: tuple[int, int] = (48, 80)
     latent_channels: int = 8
     vae_channels: int = 16
     vae_multipliers: tuple[int, ...] = (1, 2, 3)
@@ -79,20 +73,7 @@ def build_text_encoder(config: TinyWan, vocabulary_size: int) -> UMT5EncoderMode
     """The untrained text encoder; it is trained together with the transformer."""
     from transformers import UMT5Config, UMT5EncoderModel
 
-    return UMT5EncoderModel(
-        UMT5Config(
-            vocab_size=vocabulary_size,
-            d_model=config.text_dim,
-            d_kv=16,
-            d_ff=2 * config.text_dim,
-            num_layers=config.text_layers,
-            num_heads=config.text_dim // 16,
-            feed_forward_proj="gated-gelu",
-            dropout_rate=0.0,
-            is_encoder_decoder=False,
-            use_cache=False,
-        )
-    )
+    return UMT5EncoderModel(UMT5Config(**t5_sizes(vocabulary_size, width=config.text_dim, layers=config.text_layers)))
 
 
 def build_scheduler() -> UniPCMultistepScheduler:
@@ -110,11 +91,10 @@ def build_scheduler() -> UniPCMultistepScheduler:
 def build(seed: int, config: TinyWan | None = None) -> Wan:
     """An untrained tiny Wan whose random weights follow from ``seed``."""
     config = config or TinyWan()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed(seed, "init", "vae"))
+    tokenizer = word_tokenizer()
+    with drawn_from(seed, "vae"):
         vae = build_vae(config)
-        torch.manual_seed(derive_seed(seed, "init", "denoiser"))
-        tokenizer = word_tokenizer()
+    with drawn_from(seed, "denoiser"):
         pipeline = stock_pipeline_class()(
             tokenizer=tokenizer,
             text_encoder=build_text_encoder(config, len(tokenizer)),
@@ -122,5 +102,4 @@ def build(seed: int, config: TinyWan | None = None) -> Wan:
             transformer=build_transformer(config),
             scheduler=build_scheduler(),
         )
-    native = Native(config.num_frames, config.size_hw, config.text_length, OF_THE_WORLD)
-    return Wan(pipeline, "tiny-wan", native)
+    return Wan(pipeline, "tiny-wan", config.native(config.text_length))
