@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from interplay.attention import Observations, observe
+from interplay.attention.ledger import Ledger
 from interplay.backbones.batch import Batch
 from interplay.core.errors import InputError
 from interplay.methods.matrix.alignment import bce_term, l2_term, soft_dice_term
@@ -48,7 +49,7 @@ class Run:
 
 def fixed(batch, scores: dict[str, Tensor]) -> Observations:
     """Observations with chosen values: each term's requests saw its ``scores`` at all their sites."""
-    seen = Observations(request.name for request in batch.requests)
+    seen = Observations((request.name for request in batch.requests), Ledger(None))
     for slot in batch.slots:
         for site in slot.request.sites:
             seen.record(slot.request.name, site, scores[slot.term])
@@ -148,7 +149,7 @@ def test_a_clip_of_a_batch_counts_as_if_it_were_alone(backbone, grid, make_clip,
     for index, clip in enumerate([plain, give]):
         targets = [together.targets[index]]
         batch = build_batch(CONFIG, together.sites, targets, text_length=backbone.text_length)
-        alone = Observations(request.name for request in batch.requests)
+        alone = Observations((request.name for request in batch.requests), Ledger(None))
         for request in batch.requests:  # the same observation, cut down to this clip
             for site, value in together.seen[request.name].items():
                 alone.record(request.name, site, value[index : index + 1])
