@@ -71,7 +71,8 @@ def test_interactions_are_averaged_not_pooled():
 @pytest.mark.parametrize(
     ("answered", "presence", "state"),
     [
-        ([], CALM, "not scored: no judge"),
+        ([], Presence(State.UNANSWERED, reply="there is no judge"), "not scored: no judge"),
+        ([], CALM, "not scored: no interaction"),
         (answers("yyy?yyyyyy"), CALM, "not scored: 1 of 10 questions have no answer (Q4 unparsable)"),
         (answers("yyyyyyyyy-"), CALM, "not scored: Q10 was not asked"),
         (

@@ -9,20 +9,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from interplay.core.artifacts import Artifact, build
 from interplay.core.files import atomic_write_text, write_json
-from interplay.records.media.video import write_image, write_video
+from interplay.records.media.video import write_video
 from interplay.records.store.reader import ClipStore
 from interplay.report.inputs import ReportInputs
 from interplay.world.make import WorldConfig
 from interplay.world.make import run as make_world
+from report.synthetic_analysis import make_analysis
 
 NASTY = '<script>alert("caption")</script> & <img src=x onerror=alert(1)>'
-VARIANTS = ("noun_v2t", "verb_v2t", "noun_v2v", "verb_v2v")
-LAYERS, STEPS = 6, 20
+STEPS = 20
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,7 @@ def make_story(folder: Path, *, test: int = 6, heldout: int = 5, base_level=0.35
         clips=clips,
         base_generation=base,
         base_evaluation=make_evaluation(folder / "base-scores", base, level=base_level, seed=1),
-        analysis=make_analysis(folder / "analysis", clips),
+        analysis=make_analysis(folder / "analysis", clips, words=NASTY),
         training=training,
         aligned_generation=aligned,
         aligned_evaluation=make_evaluation(folder / "aligned-scores", aligned, level=base_level + gain, seed=2),
@@ -138,95 +136,6 @@ def ledger_rows(clip_id: str, answers, unscored: str | None, position: int) -> l
             }
         )
     return [*rows, {"clip_id": clip_id, "presence": {"emergent_frames": []}, "state": "answered"}]
-
-
-def make_analysis(out: Path, clips: Artifact, *, overlays: bool = True, gaps: bool = True) -> Artifact:
-    def make(folder: Path) -> dict:
-        ids = ClipStore(clips.path).ids[:3]
-        pq.write_table(pa.Table.from_pylist(score_rows(ids)), folder / "scores.parquet")
-        write_json(folder / "layers.json", layer_table(gaps))
-        if overlays:
-            write_overlays(folder, ClipStore(clips.path))
-        return {}
-
-    config = {"mode": "replay", "overlays": overlays, "gaps": gaps, "sampling": {"seed": 5}}
-    return build(out, kind="analysis", config=config, inputs={"clips": clips}, make=make)
-
-
-def aas(variant: str, layer: int, step: int) -> float:
-    peak = {"noun_v2t": 2, "verb_v2t": 1, "noun_v2v": 3, "verb_v2v": 4}[variant]
-    size = 0.2 if variant.endswith("v2t") else 0.01
-    return size * np.exp(-((layer - peak) ** 2) / 3) * (0.4 + 0.6 * step / STEPS)
-
-
-def score_rows(ids) -> list[dict]:
-    rng = np.random.default_rng(0)
-    return [
-        {
-            "clip_id": clip_id,
-            "step": step,
-            "timestep": 999.0 - 50 * step,
-            "layer": layer,
-            "site": f"blocks.{layer}.attn1",
-            "variant": variant,
-            "head": head,
-            "aas": float(aas(variant, layer, step) * (1 + 0.1 * rng.normal())),
-            "aas_per_area": 1.0,
-        }
-        for clip_id in ids
-        for step in range(STEPS)
-        for layer in range(LAYERS)
-        for variant in VARIANTS
-        for head in (-1, 0)
-    ]
-
-
-def layer_table(gaps: bool) -> dict:
-    variants = {}
-    for variant in VARIANTS:
-        means = [float(np.mean([aas(variant, layer, step) for step in range(STEPS)])) for layer in range(LAYERS)]
-        order = sorted(range(LAYERS), key=lambda layer: -means[layer])
-        table = [
-            {
-                "layer": layer,
-                "frequency": 3 - order.index(layer) // 2,
-                "magnitude": means[layer],
-                "success_gap": means[layer] * 0.3 - means[order[-1]] if gaps else None,
-                "failure_gap": -means[layer] * 0.4 if gaps else None,
-                "separation": means[layer] * 0.7 if gaps else None,
-            }
-            for layer in range(LAYERS)
-        ]
-        variants[variant] = {"influential": order[:3], "dominant": order[:1], "table": table}
-    rule = "top dominant layer of each variant; <b>ties</b> to the lower layer"
-    chosen = {"v2t": [1, 2], "v2v": [3]}
-    counts = {"n_success": 4, "n_failure": 5 if gaps else 0}
-    return {"variants": variants, "chosen": chosen, "rule": rule, "notes": ["v2t: layer 2 is <unstable>."], **counts}
-
-
-def write_overlays(folder: Path, store: ClipStore) -> None:
-    entries = []
-    for clip in [store.get(clip_id) for clip_id in store.ids[:3]]:
-        frames = store.frames(clip)[::2]
-        for variant, label in (("noun_v2t", "id1"), ("verb_v2t", "verb")):
-            mask = clip.tracks["id1"].to_array()[::2, ..., None]
-            heat = np.array([253, 231, 37], dtype=np.float64)
-            shown = np.where(mask, 0.35 * frames + 0.65 * heat, 0.6 * frames).astype(np.uint8)
-            strip = np.concatenate(list(shown.repeat(2, axis=1).repeat(2, axis=2)), axis=1)
-            name = f"{clip.clip_id}.{variant}.png"
-            write_image(folder / "overlays" / name, strip)
-            words = ["man", "in", "red"] if label == "id1" else "pushes <b>"
-            entries.append(
-                {
-                    "file": f"overlays/{name}",
-                    "clip_id": clip.clip_id,
-                    "variant": variant,
-                    "layer": 2,
-                    "label": label,
-                    "words": words,
-                }
-            )
-    write_json(folder / "overlays.json", entries)
 
 
 def make_training(out: Path, steps: int = 120) -> Artifact:

@@ -2,18 +2,19 @@ import xml.etree.ElementTree as ET
 from dataclasses import replace
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from interplay.core.estimates import Estimate
 from interplay.report.absent import Absent
+from interplay.report.alignment import Grid, Term, Terms
 from interplay.report.figures import svg
 from interplay.report.figures.curves import curve_figure, thinned
 from interplay.report.figures.heat import colour, heat_figure
 from interplay.report.figures.intervals import difference_figure
 from interplay.report.figures.layer_bars import layer_figure
-from interplay.report.layers import Grid, LayerRow, Variant, read_grids, read_layers, read_overlays
+from interplay.report.figures.stability import agreement_figure, share_figure
+from interplay.report.figures.words import word_figure
+from interplay.report.layers import LayerRow, Measured, Need, Variant
 from interplay.report.scores import ScoreRow
 from interplay.report.training import Curve, moving_mean, read_training
 
@@ -29,8 +30,22 @@ def all_text(figure):
     return [element.text for element in parse(figure).iter() if element.text]
 
 
-def row(layer, magnitude=0.1, success=0.02, failure=-0.03, dominant=False):
-    return LayerRow(layer, 3.0, magnitude, success, failure, layer < 3, dominant)
+def row(layer, magnitude=0.1, success=0.02, failure=-0.03, dominant=False, picked=False, shares=(0.0, 0.0, 0.0)):
+    gaps = [
+        Measured(gap, None if gap is None else gap - 0.01, None if gap is None else gap + 0.01)
+        for gap in (success, failure)
+    ]
+    score = Measured(
+        magnitude, None if magnitude is None else magnitude - 0.05, None if magnitude is None else magnitude + 0.05
+    )
+    separation = Measured(None if success is None else success - failure)
+    return LayerRow(layer, 3, score, *gaps, separation, *shares, layer < 3, dominant, picked, False)
+
+
+def variant(*rows, name="noun_v2t", clips=8, curve=((2, 0.25), (8, 0.5), (32, 1.0)), clips_needed=32):
+    nothing = Absent("", "")
+    need = Need(0.9, clips_needed, curve)
+    return Variant(name, NASTY, "", clips, rows, (), None, need, nothing, nothing, nothing)
 
 
 def curve(values, steps=None):
@@ -61,63 +76,92 @@ def test_text_is_escaped():
     assert parse(svg.drawing(1, 1, NASTY, [])).get("aria-label") == NASTY
 
 
+def titled(figure):
+    """The shapes that a pointer can ask, by what they say."""
+    return {e.find("{*}title").text: e for e in parse(figure).iter() if e.find("{*}title") is not None}
+
+
 def test_layer_bars_are_as_high_as_their_score():
-    figure = layer_figure(Variant("noun_v2t", "", (row(0, 0.1), row(1, 0.2, dominant=True)), Absent("", "")))
-    bars = {e.find("{*}title").text.split(",")[0]: e for e in parse(figure).iter() if e.find("{*}title") is not None}
-    bars = [float(e.get("height")) for title, e in bars.items() if "mean AAS" in title]
+    figure = layer_figure(variant(row(0, 0.1), row(1, 0.2, dominant=True, picked=True)))
+    bars = [float(e.get("height")) for title, e in titled(figure).items() if "mean score" in title]
     assert bars[1] == pytest.approx(2 * bars[0], abs=0.02)
+    whiskers = [e for e in parse(figure).iter() if e.get("class") == "error"]
+    assert len(whiskers) == 2 + 2 * 2  # means, success and failure gaps
+    assert float(whiskers[0].get("y1")) - float(whiskers[0].get("y2")) == pytest.approx(bars[0], abs=0.02)
     assert "★" in all_text(figure)
+    assert "☆" in all_text(layer_figure(variant(row(0, picked=True), name="verb_v2v")))
 
 
-def test_layers_without_gaps_say_so():
-    figure = layer_figure(Variant("n", "", (row(0, success=None, failure=None),), Absent("", "")))
-    assert any("no gaps" in text for text in all_text(figure))
+def test_layers_without_gaps_have_one_chart():
+    figure = layer_figure(variant(row(0, success=None, failure=None)))
+    assert not any("gap" in text for text in all_text(figure))
+    assert len(titled(figure)) == 1
 
 
 def test_layers_without_means_or_rows():
-    assert layer_figure(Variant("n", "", (), Absent("", ""))) is None
-    figure = layer_figure(Variant(NASTY, "", (row(0, magnitude=None),), Absent("", "")))
-    assert "no mean score was recorded" in all_text(figure)
+    assert layer_figure(variant()) is None
+    assert share_figure(variant()) is None
+    assert "no mean score was recorded" in all_text(layer_figure(variant(row(0, magnitude=None))))
 
 
 def test_many_layers_keep_their_numbers_apart():
-    rows = tuple(row(layer, dominant=layer == 41) for layer in range(60))
-    numbers = [text for text in all_text(layer_figure(Variant("n", "", rows, Absent("", "")))) if text.isdigit()]
-    assert "41" in numbers
+    rows = tuple(row(layer, picked=layer == 41) for layer in range(60))
+    numbers = [int(text) for text in all_text(layer_figure(variant(*rows))) if text.isdigit() and int(text) > 1]
+    assert 41 in numbers
+    assert {40, 42}.isdisjoint(numbers)
     assert len(numbers) < 36
 
 
-def test_heat_map_colours_follow_the_values():
-    grid = Grid((0, 1), (0, 1), (999.0, 500.0), ((0.0, 1.0), (None, 0.5)))
-    cells = [
-        e
-        for e in parse(heat_figure(Variant("n", "", (row(0, dominant=True),), grid), grid)).iter()
-        if "title" in str([c.tag for c in e])
+def test_shares_of_resamples_are_drawn_to_scale():
+    figure = share_figure(variant(row(0, shares=(1.0, 0.5, 0.25), picked=True), row(1)))
+    heights = [float(e.get("height")) for e in parse(figure).iter() if "bar" in str(e.get("class"))]
+    assert heights[0] == pytest.approx(2 * heights[1]) == pytest.approx(4 * heights[2])
+    assert heights[3:] == [0.0, 0.0, 0.0]
+    assert "layer 0 in 25%" in parse(figure).get("aria-label")
+
+
+def test_agreement_rises_to_the_right():
+    figure = agreement_figure([variant(row(0)), variant(row(0), curve=((4, 1.0),), clips=4)])
+    points = [
+        (float(e.get("cx")), float(e.get("cy"))) for e in parse(figure).iter() if e.get("class") == "point kind-0"
     ]
-    assert [cell.get("fill") for cell in cells] == [colour(0), colour(1), None, colour(0.5)]
+    assert points == sorted(points)
+    assert [y for _, y in points] == sorted((y for _, y in points), reverse=True)
+    at_hand = [float(e.get("x1")) for e in parse(figure).iter() if e.get("class") == "at-hand"]
+    assert at_hand[1] == pytest.approx(points[1][0])
+    assert at_hand[0] == pytest.approx((points[0][0] + points[1][0]) / 2)  # 4 lies midway between 2 and 8
+    assert {"2", "4", "8", "16", "32"} <= set(all_text(figure))
+    assert agreement_figure([variant(row(0), curve=())]) is None
+
+
+def test_words_are_dots_with_intervals():
+    terms = Terms(
+        3, (Term(NASTY, Estimate(0.4, 0.2, 0.6, 5, 5), 12.0), Term("x" * 40, Estimate(0.1, None, None, 1, 1), 3.4)), 0
+    )
+    figure = parse(word_figure(variant(row(3)), terms))
+    dots = [float(e.get("cx")) for e in figure.iter() if e.get("class") == "dot"]
+    assert dots[0] > dots[1]
+    assert len([e for e in figure.iter() if e.get("class") == "whisker"]) == 1
+    texts = [e.text for e in figure.iter() if e.text]
+    assert {"5 clips, 12 tokens", "1 clip, 3 tokens", "x" * 19 + "…", NASTY} <= set(texts)
+    unscored = Terms(3, (Term("cup", Estimate(None, None, None, 0, 1), 1.0),), 0)
+    assert word_figure(variant(row(3)), unscored) is None
+
+
+def test_heat_map_colours_follow_the_values():
+    grid = Grid("step", (0, 1), (0, 1), ((0.0, 1.0), (None, 0.5)), (999.0, 500.0))
+    figure = heat_figure(variant(row(0, picked=True)), grid)
+    assert [cell.get("fill") for cell in titled(figure).values()] == [colour(0), colour(1), None, colour(0.5)]
+    assert "step (noise timestep 999 to 500)" in all_text(figure)
     assert colour(0) == "#440154"
     assert colour(1) == "#fde725"
 
 
-def test_scores_that_are_no_numbers_are_unknown(tmp_path):
-    row = {"clip_id": "one", "variant": "v", "layer": 0, "timestep": 9, "head": -1}
-    rows = [{**row, "step": 0, "aas": float("nan")}, {**row, "step": 1, "aas": 0.5}, {**row, "step": 1, "aas": 0.25}]
-    pq.write_table(pa.Table.from_pylist([*rows, {**row, "head": 0, "step": 1, "aas": 9.0}]), tmp_path / "s.parquet")
-    assert read_grids(tmp_path / "s.parquet")["v"].values == ((None, 0.375),)
-
-
-def test_a_clip_with_more_terms_counts_no_more(tmp_path):
-    row = {"variant": "v", "layer": 0, "step": 0, "timestep": 9, "head": -1}
-    rows = [*({**row, "clip_id": "two nouns", "aas": aas} for aas in (0.2, 0.4)), {**row, "clip_id": "one", "aas": 0.5}]
-    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "s.parquet")
-    assert read_grids(tmp_path / "s.parquet")["v"].values == ((pytest.approx(0.4),),)
-
-
 def test_heat_map_of_nothing_and_of_one_value():
-    empty = Grid((0,), (0,), (1.0,), ((None,),))
-    assert heat_figure(Variant("n", "", (), empty), empty) is None
+    empty = Grid("head", (0,), (0,), ((None,),))
+    assert heat_figure(variant(), empty) is None
     single = replace(empty, values=((0.3,),))
-    assert parse(heat_figure(Variant("n", "", (), single), single)) is not None
+    assert "layer 0, head 0: 0.3" in titled(heat_figure(variant(), single))
 
 
 def test_differences_are_drawn_where_they_are():
@@ -170,17 +214,3 @@ def test_reads_a_training(story):
     assert lengths["diffusion"] == 120
     assert lengths["spa_object"] == 120 - 17
     assert ("trainable parameters", "24,576") in training.facts
-
-
-def test_reads_an_analysis(story):
-    layers = read_layers(story.inputs.analysis)
-    assert [v.name for v in layers.variants] == ["noun_v2t", "verb_v2t", "noun_v2v", "verb_v2v"]
-    noun = layers.variants[0]
-    assert [r.layer for r in noun.rows if r.dominant] == [2]
-    assert (noun.grid.layers, len(noun.grid.steps)) == (tuple(range(6)), 20)
-    assert noun.grid.timesteps[0] == 999.0
-    assert np.argmax([r[-1] for r in noun.grid.values]) == 2
-    overlays = read_overlays(story.inputs.analysis, ["test-00001"], 3)
-    assert [(o.clip_id, o.variant) for o in overlays.first] == [("test-00001", "noun_v2t"), ("test-00001", "verb_v2t")]
-    assert [(o.clip_id, o.variant) for o in overlays.others] == [("test-00000", "noun_v2t")]
-    assert layers.notes == ("v2t: layer 2 is <unstable>.",)

@@ -11,7 +11,8 @@ from interplay.core.errors import InputError
 from interplay.report.config import ReportConfig
 from interplay.report.inputs import ReportInputs
 from interplay.report.run import run
-from report.synthetic import NASTY, make_analysis, make_evaluation, make_generation
+from report.synthetic import NASTY, make_evaluation, make_generation
+from report.synthetic_analysis import make_analysis
 
 CONFIG = ReportConfig(resamples=300, best=1, worst=1, typical=1, command="interplay demo --out <here>")
 
@@ -89,13 +90,18 @@ def test_every_part_of_the_story_is_there(page):
     assert [attrs["id"] for attrs in outline.all("section")] == [
         "scores", "clips", "layers", "attention", "training", "provenance",
     ]  # fmt: skip
-    assert len(outline.all("video")) == 3 * len(outline.all("article"))
+    classes = [attrs.get("class") for attrs in outline.all("article")]
+    films = 3 * CONFIG.films  # nouns and verbs to their words, nouns to their regions
+    assert len(outline.all("video")) == 3 * classes.count("card") + films
+    assert len([name for name in classes if name.startswith("choice")]) == 3
     assert "test" in outline.text
     assert "heldout" in outline.text
     assert "10 of 11" in outline.text
     assert "2 videos (unparsable)" in outline.text
     assert "11 of the 11 clips that both models generated start from the same noise" in outline.text
     assert "grounding (SGA): verb" in outline.text
+    assert "None of these choices is stable." in outline.text
+    assert "a note with <i>markup</i>" in outline.text
     assert "Not here" not in outline.text
 
 
@@ -150,13 +156,13 @@ def test_real_data_without_a_judge(story, tmp_path):
 
 
 def test_missing_files_are_named_where_they_should_be(story, tmp_path):
-    plain = make_analysis(tmp_path / "analysis", story.inputs.clips, overlays=False, gaps=False)
+    plain = make_analysis(tmp_path / "analysis", story.inputs.clips, labelled=False, films=False)
     hollow = build(tmp_path / "training", kind="training", config={}, inputs={}, make=lambda folder: {})
     outline = outline_of(ReportInputs(analysis=plain, training=hollow), tmp_path)
-    assert "the artifact holds no overlays.json" in outline.text
+    assert "films of attention. The analysis drew none." in outline.text
     assert "the artifact holds no losses.csv" in outline.text
     assert "the artifact holds no recipe.yaml" in outline.text
-    assert "no gaps" in outline.text
+    assert "successes over failures" not in outline.text
 
 
 def test_different_conditions_are_said(story, tmp_path):

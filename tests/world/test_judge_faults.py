@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from interplay.world.judge import judge
-from interplay.world.judge.faults import FAULTS, OF_EVENTS, OF_PRESENCE, Planted, answers_of, plant
+from interplay.world.judge.faults import FAULTS, OF_EVENTS, OF_PRESENCE, Planted, Unplanted, answers_of, plant
 from interplay.world.judge.faults.wear import LEVELS, worn
 from interplay.world.render import render
 from interplay.world.sampling import scene_at
@@ -23,7 +23,7 @@ def planted(fault: str) -> tuple[Scene, Planted]:
     for index in range(SCENES):
         scene = scene_at(5, "test", index, SIZE[1] / SIZE[0])
         clip = plant(fault, scene, NUM_FRAMES, SIZE, np.random.default_rng(index))
-        if clip is not None:
+        if isinstance(clip, Planted):
             return scene, clip
     raise AssertionError(f"no scene has room for {fault}")
 
@@ -88,7 +88,7 @@ def test_the_wrong_actor_leaves_the_subject_where_it_stands():
 def test_the_other_event_stays_as_it_is():
     scenes = (scene_at(5, "test", i, SIZE[1] / SIZE[0]) for i in range(SCENES))
     clips = (plant("no contact", s, NUM_FRAMES, SIZE, np.random.default_rng(0)) for s in scenes if len(s.events) == 2)
-    clip = next(clip for clip in clips if clip is not None)
+    clip = next(clip for clip in clips if isinstance(clip, Planted))
     (event,) = {number for number, _ in clip.denied}
     assert {(1 - event, f"Q{q}") for q in range(1, 11)} <= clip.kept
 
@@ -97,8 +97,8 @@ def test_without_contact_the_thing_moves_all_the_same():
     scene = scene_of("push", 3, alone=True)
     by_itself = plant("effect without contact", scene, NUM_FRAMES, SIZE, np.random.default_rng(0))
     untouched = plant("no contact", scene, NUM_FRAMES, SIZE, np.random.default_rng(0))
-    assert by_itself is not None
-    assert untouched is not None
+    assert isinstance(by_itself, Planted)
+    assert isinstance(untouched, Planted)
     thing = render(scene, NUM_FRAMES, SIZE).masks[str(scene.events[0].object)]
     left = thing[0] & ~thing[-1]
     change = [np.abs(c.frames[-1].astype(int) - c.frames[0])[left].mean() for c in (by_itself, untouched)]
@@ -108,7 +108,7 @@ def test_without_contact_the_thing_moves_all_the_same():
 
 def test_a_scene_in_which_nothing_happens_has_room_for_faults_of_presence_alone():
     scene = next(s for s in (scene_at(5, "test", i, 80 / 48) for i in range(200)) if not s.events)
-    found = {f for f in FAULTS if plant(f, scene, NUM_FRAMES, SIZE, np.random.default_rng(0)) is not None}
+    found = {f for f in FAULTS if plant(f, scene, NUM_FRAMES, SIZE, np.random.default_rng(0)) is not Unplanted.NO_ROOM}
     assert found
     assert found <= set(OF_PRESENCE)
 

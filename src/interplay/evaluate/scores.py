@@ -24,6 +24,8 @@ SPI_LAMBDA = 5.0
 METRICS = ("kisa", "sgi", "spi", "if")
 SCORED = "scored"
 NO_JUDGE = "not scored: no judge"
+# A judge watched the video and had nothing to ask: its scene is one in which everybody only stands there.
+NO_INTERACTION = "not scored: no interaction"
 
 Answered = Sequence[tuple[Question, Answer]]
 
@@ -95,7 +97,7 @@ def _share_of_yes(answered: Answered, interaction: int, names: Sequence[str]) ->
 def _why_not(answered: Answered, presence: Presence) -> str | None:
     """Why a clip has no scores; ``None`` when it has."""
     if not answered:
-        return NO_JUDGE
+        return NO_INTERACTION if presence.state is State.ANSWERED else NO_JUDGE
     open_questions = [f"{q.name} {a.state.value}" for q, a in answered if a.state is not State.ANSWERED]
     if open_questions:
         listed = ", ".join(open_questions)

@@ -13,7 +13,8 @@ class ReportConfig(Config):
     ``command`` is the line that reproduces the run, for the reader to copy; ``notes`` are sentences that stand
     under the verdict. ``best``, ``worst`` and ``typical`` count
     the clips that are shown of each sort. Videos are enlarged by the whole factor that brings them nearest to
-    ``video_width_px``.
+    ``video_width_px``. ``words`` counts the words per kind whose scores are shown, ``films`` the clips whose attention
+    is; films wider than ``film_width_px`` are made smaller.
     """
 
     title: str = "Interplay report"
@@ -24,6 +25,8 @@ class ReportConfig(Config):
     best: int = Field(default=3, ge=0)
     worst: int = Field(default=3, ge=0)
     typical: int = Field(default=3, ge=0)
-    overlays: int = Field(default=24, ge=0)
+    words: int = Field(default=8, ge=1)
+    films: int = Field(default=2, ge=0)
+    film_width_px: int = Field(default=1440, ge=64)
     video_width_px: int = Field(default=320, ge=16)
     strip_frames: int = Field(default=5, ge=1)

@@ -1,186 +1,198 @@
-"""Where interactions live in the network: alignment scores per layer and step, and the pictures of attention."""
+"""Where interactions live in the network: what the page says of it, and how far that can be trusted."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+from interplay.report.absent import Absent
+from interplay.report.alignment import Grid, Terms
 
-from interplay.core.artifacts import Artifact
-from interplay.core.errors import InputError
-from interplay.core.files import read_json
-from interplay.report.absent import Absent, or_absent
-from interplay.report.reading import field, member
-from interplay.report.videos import data_uri
-
-# head == -1 is the plain mean over heads (paper D.1).
-_HEAD_MEAN = -1
-_COLUMNS = ("clip_id", "variant", "layer", "step", "timestep", "head", "aas")
-VARIANTS: Mapping[str, str] = {
-    "noun_v2t": "video to the words of a noun, inside the instance's mask",
-    "verb_v2t": "video to the words of the verb, inside the masks of subject and object",
-    "noun_v2v": "an instance's first-frame region to the video, inside its mask",
-    "verb_v2v": "the first-frame regions of subject and object to the video, inside their masks",
+TITLES: Mapping[str, str] = {
+    "noun_v2t": "Nouns, video to text",
+    "verb_v2t": "Verbs, video to text",
+    "noun_v2v": "Nouns, video to video",
+    "verb_v2v": "Verbs, video to video",
 }
+MEANINGS: Mapping[str, str] = {
+    "noun_v2t": "How much the video inside an instance's mask attends to the words of its noun.",
+    "verb_v2t": "How much the video inside the masks of subject and object attends to the words of the verb.",
+    "noun_v2v": "How much an instance's first-frame region attends to the video inside its mask.",
+    "verb_v2v": "How much the first-frame regions of subject and object attend to the video inside their masks.",
+}
+# What training aligns: nouns and verbs with their words, nouns alone with their regions (MATRIX, appendix D).
+CHOSEN_FROM: Mapping[str, tuple[str, ...]] = {"v2t": ("noun_v2t", "verb_v2t"), "v2v": ("noun_v2v",)}
+RELATIONS: Mapping[str, str] = {"v2t": "words are bound to regions", "v2v": "regions are followed through the frames"}
+# Four kinds of five layers each; those of a deep model fold away.
+_MOST_OPEN_ROWS = 20
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A number with its 95 % interval over resampled clips; ``None`` for what was not measured."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
 
 
 @dataclass(frozen=True)
 class LayerRow:
-    """One layer in one variant: in how many clips it is among the top layers, its mean score, and the two gaps."""
+    """One layer in one variant.
+
+    ``frequency`` counts the clips that have it among their top layers; the shares are those of the resamples in which
+    it is influential, dominant and chosen.
+    """
 
     layer: int
-    frequency: float | None
-    magnitude: float | None
-    success_gap: float | None
-    failure_gap: float | None
+    frequency: int
+    magnitude: Measured
+    success_gap: Measured
+    failure_gap: Measured
+    separation: Measured
+    influential_share: float
+    dominant_share: float
+    picked_share: float
     influential: bool
     dominant: bool
+    picked: bool
+    dummy: bool
+
+    @property
+    def role(self) -> str:
+        """What the rule calls the layer, in a word."""
+        return "dominant" if self.dominant else "influential" if self.influential else "dummy" if self.dummy else ""
 
 
 @dataclass(frozen=True)
-class Grid:
-    """Mean AAS over clips: ``values[layer position][step position]``, ``None`` where nothing was observed."""
+class Need:
+    """How often so many clips repeat the choice of all, and how many it takes for a ``share`` of resamples.
 
-    layers: tuple[int, ...]
-    steps: tuple[int, ...]
-    timesteps: tuple[float, ...]
-    values: tuple[tuple[float | None, ...], ...]
+    ``clips`` is ``None`` where the most that were tried, ``curve[-1]``, do not suffice.
+    """
+
+    share: float
+    clips: int | None
+    curve: tuple[tuple[int, float], ...]
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One of the four ways to look at alignment."""
+    """One of the four ways to look at alignment; ``beside`` is (the other measure, what it would choose)."""
 
     name: str
+    title: str
     meaning: str
+    clips: int
     rows: tuple[LayerRow, ...]
-    grid: Grid | Absent
+    picks_by_draw: tuple[tuple[int, ...], ...]
+    beside: tuple[str, tuple[int, ...]] | None
+    need: Need
+    steps: Grid | Absent
+    heads: Grid | Absent
+    terms: Terms | Absent
+
+    @property
+    def picks(self) -> tuple[LayerRow, ...]:
+        """The layers that the variant chooses."""
+        return tuple(row for row in self.rows if row.picked)
+
+    @property
+    def told(self) -> tuple[LayerRow, ...]:
+        """The layers that the table lists: chosen first, then dominant, then influential, the strongest first."""
+        shown = [row for row in self.rows if row.influential or row.picked]
+        return tuple(sorted(shown, key=lambda r: (not r.picked, not r.dominant, -(r.magnitude.value or 0.0))))
+
+    @property
+    def trains(self) -> bool:
+        """Whether the layers that this variant chooses are among those that a training aligns."""
+        return any(self.name in names for names in CHOSEN_FROM.values())
+
+    @property
+    def star(self) -> str:
+        """What marks the layers that the variant chooses: hollow where training does not use them."""
+        return "★" if self.trains else "☆"
+
+    @property
+    def digits(self) -> int:
+        """How many decimals show three digits of the greatest mean score, so that a column of numbers lines up."""
+        greatest = max((abs(row.magnitude.value or 0.0) for row in self.rows), default=0.0)
+        return min(max(2 - math.floor(math.log10(greatest)), 0), 8) if greatest > 0 else 3
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether successes and failures were told apart."""
+        return any(row.separation.value is not None for row in self.rows)
 
 
 @dataclass(frozen=True)
-class Overlay:
-    """A picture of attention on the frames of a clip."""
+class Choice:
+    """One layer that a training aligns: for which relation, of which variants, and how sure that is."""
 
-    uri: str
-    clip_id: str
-    variant: str
-    layer: str
-    label: str
-    words: str
+    relation: str
+    layer: int
+    variants: tuple[tuple[Variant, LayerRow], ...]
+    share: float
+    stable: bool
+
+
+@dataclass(frozen=True)
+class PublishedRow:
+    """One relation: what was published for the model, and what this analysis found of it."""
+
+    relation: str
+    dominant: tuple[int, ...]
+    trained: tuple[int, ...] | None
+    chosen: tuple[int, ...]
+    shared: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Published:
+    """The published layers of the model that was analysed."""
+
+    name: str
+    source: str
+    rows: tuple[PublishedRow, ...]
 
 
 @dataclass(frozen=True)
 class Layers:
-    """Everything the section on layers says; ``notes`` are the analysis's own reservations."""
+    """Everything the section on layers says; ``notes`` are the analysis's own reservations, ``facts`` (what, how)."""
 
     variants: tuple[Variant, ...]
+    choices: tuple[Choice, ...]
     chosen: Mapping[str, tuple[int, ...]]
+    published: Published | None
     rule: str
+    measure: str
     notes: tuple[str, ...]
-    n_success: int
-    n_failure: int
+    facts: tuple[tuple[str, str], ...]
+
+    @property
+    def table_is_short(self) -> bool:
+        """Whether the table of influential layers is short enough to stand open on the page."""
+        return sum(len(variant.told) for variant in self.variants) <= _MOST_OPEN_ROWS
+
+    @property
+    def claim(self) -> str:
+        """The finding in a sentence, and how much of it is stable."""
+        found = [f"{_where(layers)} {RELATIONS.get(name, name)}" for name, layers in self.chosen.items()]
+        sentence = "; ".join(found)
+        stable = sum(choice.stable for choice in self.choices)
+        return f"{sentence[:1].upper()}{sentence[1:]}. {_how_many_stable(stable, len(self.choices))}".strip()
 
 
-def read_layers(analysis: Artifact) -> Layers:
-    """The layer table and the heat maps of an analysis artifact."""
-    path = member(analysis, "layers.json")
-    content = read_json(path)
-    grids = or_absent("the layer by step scores", lambda: read_grids(member(analysis, "scores.parquet")))
-    variants = field(content, "variants", path)
-    order = [name for name in VARIANTS if name in variants] + [name for name in variants if name not in VARIANTS]
-    return Layers(
-        variants=tuple(_variant(name, variants[name], grids, path) for name in order),
-        chosen={str(k): tuple(map(int, v)) for k, v in field(content, "chosen", path).items()},
-        rule=str(content.get("rule") or ""),
-        notes=tuple(map(str, content.get("notes") or ())),
-        n_success=int(content.get("n_success") or 0),
-        n_failure=int(content.get("n_failure") or 0),
-    )
+def _where(layers: tuple[int, ...]) -> str:
+    if not layers:
+        return "in no layer"
+    *rest, last = map(str, sorted(layers))
+    return f"in layers {', '.join(rest)} and {last}" if rest else f"in layer {last}"
 
 
-def _variant(name: str, entry: Any, grids: Mapping[str, Grid] | Absent, path: Path) -> Variant:
-    influential = set(field(entry, "influential", path))
-    dominant = set(field(entry, "dominant", path))
-    rows = tuple(
-        LayerRow(
-            layer=int(field(row, "layer", path)),
-            frequency=row.get("frequency"),
-            magnitude=row.get("magnitude"),
-            success_gap=row.get("success_gap"),
-            failure_gap=row.get("failure_gap"),
-            influential=row["layer"] in influential,
-            dominant=row["layer"] in dominant,
-        )
-        for row in sorted(field(entry, "table", path), key=lambda row: int(field(row, "layer", path)))
-    )
-    grid = grids if isinstance(grids, Absent) else grids.get(name, Absent("heat map", f"no score of {name} is there."))
-    return Variant(name, VARIANTS.get(name, ""), rows, grid)
-
-
-def read_grids(path: Path) -> Mapping[str, Grid]:
-    """Mean AAS by variant, layer and step over all clips and sites, of the head means."""
-    try:
-        table = pq.read_table(path, columns=list(_COLUMNS), filters=[("head", "=", _HEAD_MEAN)], partitioning=None)
-    except (pa.ArrowException, OSError, KeyError) as error:
-        cure = "make the analysis again with this version of Interplay"
-        raise InputError(f"is no table of alignment scores ({error})", where=path, cure=cure) from error
-    # A clip's terms first: a clip with three nouns counts as much as one with two.
-    cell = ["variant", "layer", "step"]
-    of_clips = table.group_by(["clip_id", *cell]).aggregate([("aas", "mean"), ("timestep", "mean")])
-    of_clips = of_clips.rename_columns(["clip_id", *cell, "aas", "timestep"])
-    means = of_clips.group_by(cell).aggregate([("aas", "mean"), ("timestep", "mean")]).to_pylist()
-    by_variant: dict[str, list[Mapping[str, Any]]] = {}
-    for row in means:
-        by_variant.setdefault(row["variant"], []).append(row)
-    return {variant: _grid(rows) for variant, rows in by_variant.items()}
-
-
-def _grid(rows: Sequence[Mapping[str, Any]]) -> Grid:
-    layers = tuple(sorted({int(row["layer"]) for row in rows}))
-    timestep_of = {int(row["step"]): float(row["timestep_mean"]) for row in rows}
-    steps = tuple(sorted(timestep_of))
-    score = {(int(row["layer"]), int(row["step"])): row["aas_mean"] for row in rows if math.isfinite(row["aas_mean"])}
-    values = tuple(tuple(score.get((layer, step)) for step in steps) for layer in layers)
-    return Grid(layers, steps, tuple(timestep_of[step] for step in steps), values)
-
-
-@dataclass(frozen=True)
-class Overlays:
-    """Pictures of attention: the first one of each variant, and the others."""
-
-    first: tuple[Overlay, ...]
-    others: tuple[Overlay, ...]
-
-
-def read_overlays(analysis: Artifact, preferred: Sequence[str], limit: int) -> Overlays | Absent:
-    """The pictures of attention, those of the ``preferred`` clips first; at most ``limit``."""
-    path = member(analysis, "overlays.json")
-    entries = read_json(path)
-    rank = {clip_id: position for position, clip_id in enumerate(preferred)}
-    chosen = sorted(entries, key=lambda entry: rank.get(str(field(entry, "clip_id", path)), len(rank)))[:limit]
-    if not chosen:
-        return Absent("attention pictures", "The analysis drew none.")
-    overlays = [_overlay(analysis, entry, path) for entry in chosen]
-    first = {overlay.variant: overlay for overlay in reversed(overlays)}
-    return Overlays(
-        tuple(o for o in overlays if first[o.variant] is o), tuple(o for o in overlays if first[o.variant] is not o)
-    )
-
-
-def _overlay(analysis: Artifact, entry: Mapping[str, Any], path: Path) -> Overlay:
-    name = str(field(entry, "file", path))
-    inside = name if name in analysis.manifest["files"] else f"overlays/{name}"
-    words = entry.get("words") or ""
-    return Overlay(
-        uri=data_uri("image/png", member(analysis, inside).read_bytes()),
-        clip_id=str(entry["clip_id"]),
-        variant=str(field(entry, "variant", path)),
-        layer=str(field(entry, "layer", path)),
-        label=str(entry.get("label") or ""),
-        words=words if isinstance(words, str) else " ".join(map(str, words)),
-    )
+def _how_many_stable(stable: int, choices: int) -> str:
+    if choices < 2:
+        return ("The choice is stable." if stable else "The choice is not stable.") if choices else ""
+    few = {0: "None of these choices is stable.", choices: f"All {choices} choices are stable."}
+    return few.get(stable, f"{stable} of these {choices} choices {'is' if stable == 1 else 'are'} stable.")

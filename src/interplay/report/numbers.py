@@ -28,6 +28,17 @@ def compact(value: float) -> str:
     return text.replace("-", _MINUS)
 
 
+def rough(value: float | None) -> str:
+    """:func:`compact` for a score of any size, a dash for what is not there."""
+    return NOTHING if value is None or not math.isfinite(value) else compact(value)
+
+
+def percent(share: float) -> str:
+    """``54%``; 0 and 100 are kept for none and all."""
+    whole = round(100 * share)
+    return f"{min(max(whole, 0 if share <= 0 else 1), 100 if share >= 1 else 99)}%"
+
+
 def count(amount: int, noun: str) -> str:
     """``1 clip``, ``2 clips``."""
     return f"{amount} {noun}" if amount == 1 else f"{amount} {noun}s"

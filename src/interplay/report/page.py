@@ -20,15 +20,19 @@ from interplay.core.artifacts import Artifact
 from interplay.core.progress import track
 from interplay.records.store.reader import ClipStore
 from interplay.report.absent import Absent, or_absent
+from interplay.report.analysis import read_layers
 from interplay.report.cards import Card, Generation, Models, make_card, read_generation
 from interplay.report.config import ReportConfig
 from interplay.report.figures.curves import curve_figure
 from interplay.report.figures.heat import heat_figure
 from interplay.report.figures.intervals import difference_figure
 from interplay.report.figures.layer_bars import layer_figure
+from interplay.report.figures.stability import agreement_figure, share_figure
+from interplay.report.figures.words import word_figure
+from interplay.report.films import Films, read_films
 from interplay.report.inputs import ReportInputs
-from interplay.report.layers import Layers, Overlays, Variant, read_layers, read_overlays
-from interplay.report.numbers import count, number, signed
+from interplay.report.layers import Layers
+from interplay.report.numbers import count, number, percent, rough, signed
 from interplay.report.provenance import Provenance, comparability, trace
 from interplay.report.questions import read_answers
 from interplay.report.scores import METRICS, Scores, Verdict, gains, judge_models, read_scores, tabulate
@@ -59,7 +63,7 @@ class Page:
     rule: str
     groups: tuple[CardGroup, ...]
     layers: Layers | Absent
-    overlays: Overlays | Absent
+    films: Films | Absent
     training: Training | Absent
     provenance: Provenance
 
@@ -84,8 +88,8 @@ def assemble(config: ReportConfig, inputs: ReportInputs, folder: Path, place: Pa
         comparability=comparability(models.generations["base"], models.generations["aligned"]),
         rule=selection.rule,
         groups=tuple(groups),
-        layers=_stage("analysis", inputs.analysis, read_layers),
-        overlays=_stage("analysis", inputs.analysis, lambda a: read_overlays(a, chosen, config.overlays)),
+        layers=_stage("analysis", inputs.analysis, lambda a: read_layers(a, config)),
+        films=_stage("analysis", inputs.analysis, lambda a: read_films(a, chosen, config, folder)),
         training=training,
         provenance=trace(inputs, place),
     )
@@ -149,15 +153,15 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"number": number, "signed": signed, "counted": count}
+    environment.filters |= {"rough": rough, "percent": percent}
     environment.tests["absent"] = lambda value: isinstance(value, Absent)
     environment.globals |= {
         "difference_figure": difference_figure,
         "layer_figure": layer_figure,
-        "heat_figure": _heat_figure,
+        "heat_figure": heat_figure,
+        "share_figure": share_figure,
+        "agreement_figure": agreement_figure,
+        "word_figure": word_figure,
         "curve_figure": curve_figure,
     }
     return environment
-
-
-def _heat_figure(variant: Variant) -> Markup | None:
-    return None if isinstance(variant.grid, Absent) else heat_figure(variant, variant.grid)

@@ -255,6 +255,33 @@ def test_two_who_trade_places_vanish_and_emerge_at_once():
     assert judged(standing(MAN, woman), traded) == Presence((3,), (3,), 5)
 
 
+def test_who_trades_places_on_the_way_is_noticed():
+    woman = Member("id2", "woman", "blue", 1.2, 0.0, -1)
+    walk = [(replace(MAN, x=0.4 + 0.05 * step), woman) for step in range(6)]
+    walk[3:] = [(replace(man, x=it.x), replace(it, x=man.x)) for man, it in walk[3:]]
+    frames = np.concatenate([frames_of(standing(*pair)) for pair in walk])
+    assert presence(recover(frames, Brief.of(standing(*walk[0])))) == Presence((3,), (3,), 5)
+
+
+def test_a_trade_that_is_smeared_over_four_frames_is_noticed():
+    man, woman = Member("id1", "man", "red", 0.4, 0.0, 1), Member("id2", "man", "teal", 1.1, 0.0, -1)
+    first, last = (
+        frames_of(standing(*pair)).astype(float)
+        for pair in ((man, woman), (replace(man, colour="teal"), replace(woman, colour="red")))
+    )
+    shares = np.array([0, 0, 0, 0.2, 0.4, 0.6, 0.8, 1, 1, 1])[:, None, None, None]
+    found = presence(recover(((1 - shares) * first + shares * last).astype(np.uint8), Brief.of(standing(man, woman))))
+    assert set(found.emergent_frames) & set(found.vanished_frames) & {3, 4, 5, 6, 7}
+
+
+@pytest.mark.parametrize("behind", ["woman", "dog"])
+def test_who_passes_before_somebody_has_not_traded_places(behind):
+    other = Member("id2", behind, "blue", 0.75, 0.06, -1, 1)
+    walk = [standing(replace(MAN, x=0.4 + 0.1 * step), other) for step in range(8)]
+    frames = np.concatenate([frames_of(scene) for scene in walk])
+    assert presence(recover(frames, Brief.of(walk[0]))) == Presence((), (), 7)
+
+
 def test_who_is_hidden_is_not_gone():
     door = Member("id2", "door", "teal", 0.8, 0.0, 1)
     boy = Member("id1", "boy", "red", 0.55, 0.0, 1)

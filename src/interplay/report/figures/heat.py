@@ -1,12 +1,13 @@
-"""Heat maps of the alignment score: layers by sampling steps."""
+"""Heat maps of the alignment score: layers by sampling steps, and layers by heads."""
 
 from __future__ import annotations
 
 from markupsafe import Markup
 
+from interplay.report.alignment import Grid
 from interplay.report.figures import svg
-from interplay.report.layers import Grid, Variant
-from interplay.report.numbers import compact, number
+from interplay.report.layers import Variant
+from interplay.report.numbers import compact, count, rough
 
 _WIDTH, _LEFT, _RIGHT, _TOP = 520.0, 40.0, 440.0, 10.0
 _BAR_LEFT, _BAR_WIDTH = 456.0, 10.0
@@ -28,56 +29,60 @@ def colour(share: float) -> str:
 
 
 def heat_figure(variant: Variant, grid: Grid) -> Markup | None:
-    """One cell per layer and step, layer 0 at the top; ``None`` when every cell is empty."""
+    """One cell per layer and step, or head, layer 0 at the top; ``None`` when every cell is empty."""
     known = [value for row in grid.values for value in row if value is not None]
     if not known:
         return None
     low, high = min(known), max(known)
     cell_h = min(max(_PLOT_HEIGHT / len(grid.layers), _MIN_CELL), _MAX_CELL)
     floor = _TOP + cell_h * len(grid.layers)
-    dominant = {row.layer for row in variant.rows if row.dominant}
-    parts = [*_cells(grid, low, high, cell_h), *_layer_names(grid, dominant, cell_h), *_step_names(grid, floor)]
+    picked = {row.layer for row in variant.picks}
+    parts = [*_cells(grid, low, high, cell_h), *_layer_names(grid, picked, cell_h), *_column_names(grid, floor)]
     parts += _colour_bar(low, high, floor)
     label = (
-        f"{variant.name}: mean alignment score for {len(grid.layers)} layers by {len(grid.steps)} steps, "
+        f"{variant.title}: mean score for {len(grid.layers)} layers by {count(len(grid.columns), grid.across)}, "
         f"from {compact(low)} to {compact(high)}"
     )
     return svg.drawing(_WIDTH, floor + _BELOW, label, parts)
 
 
 def _cells(grid: Grid, low: float, high: float, cell_h: float) -> list[Markup]:
-    width = (_RIGHT - _LEFT) / len(grid.steps)
+    width = (_RIGHT - _LEFT) / len(grid.columns)
     parts = []
     for i, (layer, row) in enumerate(zip(grid.layers, grid.values, strict=True)):
-        for j, (step, value) in enumerate(zip(grid.steps, row, strict=True)):
-            title = f"layer {layer}, step {step}: {number(value, 4)}"
+        for j, (column, value) in enumerate(zip(grid.columns, row, strict=True)):
+            title = f"layer {layer}, {grid.across} {column}: {rough(value)}"
             fill = "" if value is None else colour((value - low) / (high - low) if high > low else 0.5)
             style = "cell unknown" if value is None else "cell"
             parts.append(svg.rect(_LEFT + j * width, _TOP + i * cell_h, width, cell_h, style, fill=fill, title=title))
     return parts
 
 
-def _layer_names(grid: Grid, dominant: set[int], cell_h: float) -> list[Markup]:
-    every = -(-len(grid.layers) // _MAX_LABELS)
-    middle = _TOP + cell_h * len(grid.layers) / 2
-    parts = [svg.upright(10, middle, "layer")]
-    for i, layer in enumerate(grid.layers):
-        if i % every == 0:
-            style = "label strong" if layer in dominant else "label"
-            parts.append(svg.text(_LEFT - 6, _TOP + (i + 0.5) * cell_h + 3.5, str(layer), style, "end"))
-    return parts
-
-
-def _step_names(grid: Grid, floor: float) -> list[Markup]:
-    every = -(-len(grid.steps) // _MAX_LABELS)
-    width = (_RIGHT - _LEFT) / len(grid.steps)
+def _layer_names(grid: Grid, picked: set[int], cell_h: float) -> list[Markup]:
+    kept = [i for i, layer in enumerate(grid.layers) if layer in picked]
     names = [
-        svg.text(_LEFT + (j + 0.5) * width, floor + 14, str(step))
-        for j, step in enumerate(grid.steps)
-        if j % every == 0
+        svg.text(
+            _LEFT - 6,
+            _TOP + (i + 0.5) * cell_h + 3.5,
+            str(grid.layers[i]),
+            "label strong" if i in kept else "label",
+            "end",
+        )
+        for i in svg.labelled(len(grid.layers), _MAX_LABELS, kept)
     ]
-    first, last = compact(grid.timesteps[0]), compact(grid.timesteps[-1])
-    title = f"step (noise timestep {first} to {last})" if len(grid.steps) > 1 else f"step (noise timestep {first})"
+    return [svg.upright(10, _TOP + cell_h * len(grid.layers) / 2, "layer"), *names]
+
+
+def _column_names(grid: Grid, floor: float) -> list[Markup]:
+    width = (_RIGHT - _LEFT) / len(grid.columns)
+    names = [
+        svg.text(_LEFT + (j + 0.5) * width, floor + 14, str(grid.columns[j]))
+        for j in svg.labelled(len(grid.columns), _MAX_LABELS)
+    ]
+    title: str = grid.across
+    if grid.span is not None:
+        first, last = map(compact, grid.span)
+        title += f" (noise timestep {first} to {last})" if len(grid.columns) > 1 else f" (noise timestep {first})"
     return [*names, svg.text((_LEFT + _RIGHT) / 2, floor + 34, title, "axis-title")]
 
 

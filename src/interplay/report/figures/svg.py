@@ -7,7 +7,7 @@ Units are those of the drawing's view box, which is shown at about one pixel per
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup, escape
@@ -131,6 +131,13 @@ def y_axis(scale: Scale, left: float, right: float) -> Markup:
 def x_axis(scale: Scale, y: float) -> Markup:
     """Numbers below a plot whose lower edge is ``y``."""
     return Markup("").join(text(scale(tick), y + 14, compact(tick)) for tick in scale.ticks())
+
+
+def labelled(amount: int, most: int, kept: Collection[int] = ()) -> list[int]:
+    """Which of ``amount`` places get a label: evenly spread, ``most`` at most, and all ``kept`` with room around."""
+    every = -(-amount // most)
+    spread = (i for i in range(0, amount, every) if all(i == k or abs(i - k) >= every for k in kept))
+    return sorted({*spread, *kept})
 
 
 def _n(value: float) -> str:

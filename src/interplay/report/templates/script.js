@@ -1,7 +1,7 @@
 
-// Optional: the page is complete without it. Plays each clip's videos together while they are on screen.
+// Optional: the page is complete without it. Plays the videos of a clip, or of a kind of attention, together while they are on screen.
 (() => {
-  const rows = [...document.querySelectorAll(".players")];
+  const rows = [...document.querySelectorAll(".plays")];
   const button = document.getElementById("play");
   if (!rows.length || !button) return;
   const videos = (row) => [...row.querySelectorAll("video")];

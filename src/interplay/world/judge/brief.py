@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from interplay.world.scene import Event, Member, Scene
+from interplay.world.scene import Member, Scene
 from interplay.world.verbs import verb_named
 from interplay.world.verbs.base import Verb
 
@@ -37,13 +37,11 @@ class Plot:
 class Brief:
     """Members as they are in the first frame, the prompt's plots, and the stage.
 
-    ``together`` says whether two plots happen at the same time, and not one after the other. ``width`` in stage units,
-    ``aspect`` of the picture, ``background`` the number of the backdrop.
+    ``width`` in stage units, ``aspect`` of the picture, ``background`` the number of the backdrop.
     """
 
     members: tuple[Member, ...]
     plots: tuple[Plot, ...]
-    together: bool
     width: float
     aspect: float
     background: int
@@ -52,8 +50,7 @@ class Brief:
     def of(scene: Scene) -> Brief:
         """All of a scene that a judge may know."""
         plots = tuple(Plot(e.verb, e.subject, e.object, e.recipient) for e in scene.events)
-        together = len({_span(event) for event in scene.events}) <= 1
-        return Brief(scene.members, plots, together, scene.width, scene.aspect, scene.background)
+        return Brief(scene.members, plots, scene.width, scene.aspect, scene.background)
 
     def member(self, instance_id: str) -> Member:
         """The member with this id; ``KeyError`` when there is none."""
@@ -72,7 +69,3 @@ class Brief:
         if goal is None:
             return subject.facing
         return 1 if self.member(goal).x >= subject.x else -1
-
-
-def _span(event: Event) -> tuple[float, float]:
-    return event.start, event.end

@@ -27,8 +27,8 @@ TOUCH = 0.05
 # Two that are to meet are free of each other when a pixel lies between them, two that were in touch when two do; who
 # has let go for good is farther off.
 FREE, APART = 0.025, 0.065
-# So far from things a robot arm is in between, and so near in the first frame to what it holds.
-_SWUNG, _HELD = 0.06, 0.01
+# So far from things a robot arm is in between.
+_SWUNG = 0.06
 # Room between two bodies, beyond half their widths, that is seen whatever runs into what.
 _ROOM = 0.045
 # Something has moved from the first distance on (a thing), or the second (an actor): well above what a blurred
@@ -94,9 +94,14 @@ class Evidence:
         """
         gap = self.gap(one, other)
         near: Flags = gap <= TOUCH
-        if "robot" in (self.brief.member(one).family, self.brief.member(other).family) and not gap[0] <= _HELD:
+        if "robot" in (self.brief.member(one).family, self.brief.member(other).family) and not self._held(one, other):
             near &= np.maximum.accumulate(lasting(np.nan_to_num(gap) > _SWUNG))
         return near
+
+    def _held(self, one: str, other: str) -> bool:
+        """Whether one of two has the other in its hands in the first frame."""
+        held = [plot for plot in self.brief.plots if plot.kind.room.held]
+        return any({one, other} == {plot.subject, plot.object} for plot in held)
 
     def contact(self, one: str, other: str, apart: float = APART) -> int | None:
         """The first touch of two members that had been so far apart."""

@@ -56,11 +56,10 @@ _BRIDGE = 3
 
 @dataclass(frozen=True)
 class Stray:
-    """A part that belongs to no member: its frame, its class (an instance colour, or skin: a head), its centre."""
+    """A part that belongs to no member: its frame, and its class (an instance colour, or skin: a head)."""
 
     frame: int
     kind: int
-    centre_px: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -248,18 +247,14 @@ def _strays(
     parts: Components, owner: Int8[ndarray, "p y x"], looks: Sequence[Appearance], unit: float
 ) -> Iterator[Stray]:
     """Parts as thick as things and heads are that belong to nobody, and members that are two in one."""
-    for n in map(int, np.flatnonzero(parts.core >= _STRAY * _ball_core(unit))):
+    for n in map(int, np.flatnonzero(parts.core >= _STRAY * ball_core(unit))):
         mine = owner[parts.frame[n]][parts.index[parts.frame[n]] == n]
         whose = int(np.bincount(mine + 1).argmax()) - 1
         twice = whose != NOBODY and parts.kind[n] < SKIN_CLASS and parts.area[n] >= _TWICE * looks[whose].whole
         if whose == NOBODY or twice:
-            yield _stray(parts, n)
+            yield Stray(int(parts.frame[n]), int(parts.kind[n]))
 
 
-def _ball_core(unit: float) -> float:
+def ball_core(unit: float) -> float:
     """Pixels of a ball without its rim; the ball is among the smallest things."""
     return float(np.pi * max(NOUNS["ball"].half_width * unit - 1.0, 1.0) ** 2)
-
-
-def _stray(parts: Components, n: int) -> Stray:
-    return Stray(int(parts.frame[n]), int(parts.kind[n]), (float(parts.centre[n, 0]), float(parts.centre[n, 1])))

@@ -72,10 +72,11 @@ class Track:
 
 @dataclass(frozen=True)
 class Recovery:
-    """Everything that was found in a clip; ``unit`` is how many pixels of the working size a stage unit has."""
+    """Everything that was found in a clip; ``classes`` names the colour of every pixel (see ``segment``)."""
 
     tracks: Mapping[str, Track]
     strays: tuple[Stray, ...]
+    classes: Int8[ndarray, "p y x"]
     num_frames: int
     size_hw: tuple[int, int]
     view: View
@@ -108,7 +109,7 @@ def recover(frames: UInt8[ndarray, "p y x 3"], brief: Brief) -> Recovery:
     ownership = assign(classes, setting.looks, setting.view.unit, find_home)
     found = _Found(brief, setting, small, sharpness.softness, classes, ownership)
     tracks = {look.member.id: found.track(index) for index, look in enumerate(setting.looks)}
-    return Recovery(tracks, ownership.strays, frames.shape[0], size_hw, setting.view)
+    return Recovery(tracks, ownership.strays, classes, frames.shape[0], size_hw, setting.view)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from interplay.world.judge.faults.contact import (
     no_contact,
     not_handed_over,
 )
-from interplay.world.judge.faults.plant import Plant, Planted, answers_of
+from interplay.world.judge.faults.plant import Plant, Planted, Unplanted, answers_of
 from interplay.world.judge.faults.presence import (
     animal_vanishes,
     identities_swapped,
@@ -31,7 +31,7 @@ from interplay.world.judge.faults.presence import (
 from interplay.world.judge.faults.roles import roles_swapped, wrong_actor, wrong_object, wrong_recipient
 from interplay.world.scene import Scene
 
-Fault = Callable[[Plant], Planted | None]
+Fault = Callable[[Plant], Planted | Unplanted]
 OF_EVENTS: Mapping[str, Fault] = {
     "frozen": frozen,
     "wrong actor": wrong_actor,
@@ -57,15 +57,18 @@ FAULTS: tuple[str, ...] = (*OF_EVENTS, *OF_PRESENCE)
 
 def plant(
     fault: str, scene: Scene, num_frames: int, size_hw: tuple[int, int], rng: np.random.Generator
-) -> Planted | None:
-    """A clip of a scene with a fault, planted into one of its events; ``None`` when none has room for it."""
+) -> Planted | Unplanted:
+    """A clip of a scene with a fault, planted into one of its events, or why there is none."""
     if fault in OF_PRESENCE:
         return OF_PRESENCE[fault](Plant(scene, 0, num_frames, size_hw, rng))
+    why_not = Unplanted.NO_ROOM
     for number in rng.permutation(len(scene.events)).tolist():
         planted = OF_EVENTS[fault](Plant(scene, number, num_frames, size_hw, rng))
-        if planted is not None:
+        if isinstance(planted, Planted):
             return planted
-    return None
+        if planted is Unplanted.UNSEEN:
+            why_not = planted
+    return why_not
 
 
-__all__ = ["FAULTS", "Planted", "answers_of", "plant"]
+__all__ = ["FAULTS", "Planted", "Unplanted", "answers_of", "plant"]

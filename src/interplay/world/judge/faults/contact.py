@@ -8,7 +8,17 @@ from dataclasses import replace
 import numpy as np
 
 from interplay.world.judge.faults.answers import ALL, Facts, consequences
-from interplay.world.judge.faults.plant import Answer, Plant, Planted, at_frames, base_of, moved_by, posed, seen_apart
+from interplay.world.judge.faults.plant import (
+    Answer,
+    Plant,
+    Planted,
+    Unplanted,
+    at_frames,
+    base_of,
+    moved_by,
+    posed,
+    seen_apart,
+)
 from interplay.world.motion.clock import START, TOUCH
 from interplay.world.motion.curves import Curve
 from interplay.world.scene import Member, Scene
@@ -44,7 +54,7 @@ _SO_FROM_THE_START: Mapping[str, Facts] = {
 _CONTACTS = (*_EFFECTS, "touch", "hug", "shake hands", "pour")
 
 
-def frozen(plant: Plant) -> Planted | None:
+def frozen(plant: Plant) -> Planted | Unplanted:
     """Nothing ever moves, of no event."""
     frames = np.repeat(plant.true.frames[:1], plant.num_frames, axis=0)
     denied, kept = set[Answer](), set[Answer]()
@@ -57,10 +67,10 @@ def frozen(plant: Plant) -> Planted | None:
     return Planted(frames, frozenset(denied), frozenset(kept))
 
 
-def no_contact(plant: Plant) -> Planted | None:
+def no_contact(plant: Plant) -> Planted | Unplanted:
     """The subject comes, reaches out, stops short and stays so; nothing happens."""
     if plant.event.verb not in _CONTACTS or not _has_room(plant):
-        return None
+        return Unplanted.NO_ROOM
     order = np.minimum(np.arange(plant.num_frames), plant.clock.frame(TOUCH))
     poses: dict[str, Pose] = {plant.event.subject: at_frames(_short_of(plant), order)}
     for key in plant.event.roles[1:]:
@@ -74,13 +84,13 @@ def no_contact(plant: Plant) -> Planted | None:
     return _if_free(plant, posed(plant.motion, poses), Planted(plant.true.frames, denied, kept), plant.num_frames)
 
 
-def effect_without_contact(plant: Plant) -> Planted | None:
+def effect_without_contact(plant: Plant) -> Planted | Unplanted:
     """The subject does its part a little short of the thing, and the thing does as if it were touched."""
     verb = plant.event.verb
     if verb == "pour":
         return _fills_by_itself(plant)
     if verb not in _EFFECTS or not _has_room(plant):
-        return None
+        return Unplanted.NO_ROOM
     motion = posed(plant.motion, {plant.event.subject: _short_of(plant)})
     broken: Facts = frozenset({"touch", "cause", "agent"})
     doubtful: Facts = frozenset({"comes", "along", "with"})
@@ -99,12 +109,15 @@ def _under_way(plant: Plant) -> float:
     return _HALF_OPEN if plant.event.verb in ("open", "close") else _UNDER_WAY
 
 
-def _if_free(plant: Plant, motion: Motion, planted: Planted, watched: int) -> Planted | None:
-    """The fault in this motion, if the pixels show that the target is not touched in so many first frames."""
+def _if_free(plant: Plant, motion: Motion, planted: Planted, watched: int) -> Planted | Unplanted:
+    """The fault in this motion, if the pixels show that the target is not touched in so many first frames.
+
+    Where something hides the gap, or outlines run into each other, nobody could tell.
+    """
     canvas = plant.painted(motion, plant.scene)
     pair = plant.numbers(plant.event.subject, plant.target().id)
     apart = seen_apart(canvas.owner[:watched], pair, plant.scale)
-    return replace(planted, frames=plant.developed(canvas)) if apart >= _FREE else None
+    return replace(planted, frames=plant.developed(canvas)) if apart >= _FREE else Unplanted.UNSEEN
 
 
 def _hardly(plant: Plant) -> Facts:
@@ -123,13 +136,13 @@ def _fills_by_itself(plant: Plant) -> Planted:
     return Planted(plant.paint(motion), denied, kept)
 
 
-def effect_before_contact(plant: Plant) -> Planted | None:
+def effect_before_contact(plant: Plant) -> Planted | Unplanted:
     """The thing moves, opens or lights up while the subject is still on its way.
 
     What is taken or pulled would come to who is on the way, and who has a short way only is near from the start.
     """
     if plant.event.verb not in _EFFECTS or plant.event.verb in ("hold", "pull") or _way(plant) < _LONG_WAY:
-        return None
+        return Unplanted.NO_ROOM
     clock = plant.clock
     early = round(_TOO_EARLY * (plant.event.end - plant.event.start) * plant.num_frames)
     order = np.minimum(np.arange(plant.num_frames) + early, plant.num_frames - 1)
@@ -143,10 +156,10 @@ def effect_before_contact(plant: Plant) -> Planted | None:
     return _if_free(plant, motion, Planted(plant.true.frames, denied, kept), under_way)
 
 
-def not_handed_over(plant: Plant) -> Planted | None:
+def not_handed_over(plant: Plant) -> Planted | Unplanted:
     """The subject sets out to bring the object, or swings it, and takes it back again; the other never gets it."""
     if plant.event.verb not in ("hand over", "throw"):
-        return None
+        return Unplanted.NO_ROOM
     there = plant.clock.frame(_TURNS_BACK)
     frames = np.arange(plant.num_frames)
     order = np.minimum(frames, np.maximum(2 * there - frames, 0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from enum import Enum
 from functools import cached_property
 from typing import Any, cast
 
@@ -26,6 +27,13 @@ from interplay.world.verbs.base import Verb
 
 # One answer: the number of the event, and Q1 to Q10.
 Answer = tuple[int, str]
+
+
+class Unplanted(Enum):
+    """Why a fault was not planted: the scene has no place for it, or in its pixels it could not be seen."""
+
+    NO_ROOM = "no room"
+    UNSEEN = "unseen"
 
 
 @dataclass(frozen=True)
@@ -115,9 +123,9 @@ class Plant:
         """The motion of another scene over the same frames."""
         return stage(scene, self.num_frames)
 
-    def paint(self, motion: Motion, scene: Scene | None = None) -> Frames:
-        """The members of a scene (the true one) in any motion; the first frame is the true one."""
-        return self.developed(self.painted(motion, scene or self.scene))
+    def paint(self, motion: Motion) -> Frames:
+        """The members of the scene in any motion; the first frame is the true one."""
+        return self.developed(self.painted(motion, self.scene))
 
     def developed(self, canvas: Canvas) -> Frames:
         """The frames of a canvas after the true first one."""
@@ -126,7 +134,7 @@ class Plant:
         return frames
 
     def painted(self, motion: Motion, scene: Scene) -> Canvas:
-        """The same with whatever the first frame then is, and with the owners of all pixels."""
+        """The members of a scene in any motion with whatever the first frame then is, and the owners of all pixels."""
         camera = Camera(self.size_hw, scene.width)
         canvas = Canvas(self.num_frames, camera, paint_backdrop(scene.background, camera))
         draw_lights_and_shadows(canvas, scene, motion)

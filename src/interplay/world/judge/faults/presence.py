@@ -11,7 +11,7 @@ from jaxtyping import Bool
 from numpy import ndarray
 
 from interplay.world.canvas import Camera, Canvas
-from interplay.world.judge.faults.plant import Answer, Plant, Planted, answers_of, base_of
+from interplay.world.judge.faults.plant import Answer, Plant, Planted, Unplanted, answers_of, base_of
 from interplay.world.layout import MARGIN
 from interplay.world.palette import INSTANCE_COLOURS
 from interplay.world.render import draw_members, own_looks
@@ -23,31 +23,34 @@ from interplay.world.vocabulary import ANIMALS, NOUNS, PERSONS, THINGS, Family, 
 _IN_SIGHT = 0.5
 # Those who exchange identities are so far apart that it is no wavering.
 _APART = 0.22
+# Who changes places with somebody who faces the other way has turned around, as whoever looks does.
+_OF_EVERYBODY = {"look": ("Q8", "Q9")}
 # Room around what appears, and the heights (of its bottom) at which it may.
 _SPARE, _BOTTOMS = 0.05, (0.0, 0.35, 0.6)
 _STEP = 0.02
 
 
-def thing_vanishes(plant: Plant) -> Planted | None:
+def thing_vanishes(plant: Plant) -> Planted | Unplanted:
     """One of the things is gone from some frame on."""
     return _vanishes(plant, "thing")
 
 
-def person_vanishes(plant: Plant) -> Planted | None:
+def person_vanishes(plant: Plant) -> Planted | Unplanted:
     """One of the persons is gone from some frame on."""
     return _vanishes(plant, "person")
 
 
-def animal_vanishes(plant: Plant) -> Planted | None:
+def animal_vanishes(plant: Plant) -> Planted | Unplanted:
     """An animal or a robot arm is gone from some frame on."""
     return _vanishes(plant, "animal", "robot")
 
 
-def _vanishes(plant: Plant, *families: Family) -> Planted | None:
+def _vanishes(plant: Plant, *families: Family) -> Planted | Unplanted:
     since = plant.middle_frame()
-    gone = [m.id for m in plant.scene.members if m.family in families and _in_sight(plant, m.id, since)]
+    able = [m.id for m in plant.scene.members if m.family in families]
+    gone = [key for key in able if _in_sight(plant, key, since)]
     if not gone:
-        return None
+        return Unplanted.UNSEEN if able else Unplanted.NO_ROOM
     key = gone[int(plant.rng.integers(len(gone)))]
     without = replace(plant.scene, members=tuple(m for m in plant.scene.members if m.id != key))
     frames = plant.true.frames.copy()
@@ -96,27 +99,27 @@ def _shown_by(event: Event, key: str) -> tuple[str, ...]:
 # --- somebody new ---------------------------------------------------------------------------------------------------
 
 
-def second_thing(plant: Plant) -> Planted | None:
+def second_thing(plant: Plant) -> Planted | Unplanted:
     """A thing nobody mentioned appears, in a free colour or in that of a thing of the scene."""
     return _appears(plant, THINGS, "thing")
 
 
-def second_person(plant: Plant) -> Planted | None:
+def second_person(plant: Plant) -> Planted | Unplanted:
     """A person nobody mentioned appears, in a free colour or in that of a person of the scene."""
     return _appears(plant, PERSONS, "person")
 
 
-def second_animal(plant: Plant) -> Planted | None:
+def second_animal(plant: Plant) -> Planted | Unplanted:
     """An animal nobody mentioned appears, in a free colour or in that of an animal of the scene."""
     return _appears(plant, ANIMALS, "animal")
 
 
-def _appears(plant: Plant, nouns: Sequence[str], family: Family) -> Planted | None:
+def _appears(plant: Plant, nouns: Sequence[str], family: Family) -> Planted | Unplanted:
     """Where nobody ever is: on the ground, or of things also in the air."""
     noun = NOUNS[nouns[int(plant.rng.integers(len(nouns)))]]
     bottoms = _BOTTOMS if family == "thing" and noun.on_stand else (BACK_LANE_Y if family != "thing" else 0.0,)
     if len(bottoms) == 1 and not _might_stand(plant.scene, _reach(noun)):
-        return None
+        return Unplanted.NO_ROOM
     taken = np.logical_or.reduce([mask.any(axis=0) for mask in plant.true.masks.values()])
     camera = Camera(plant.size_hw, plant.scene.width)
     for bottom in bottoms:
@@ -125,7 +128,7 @@ def _appears(plant: Plant, nouns: Sequence[str], family: Family) -> Planted | No
             x = places[int(plant.rng.integers(len(places)))]
             newcomer = Member("extra", noun.name, _its_colour(plant, family), x, bottom, 1, int(family != "thing"))
             return _with(plant, newcomer)
-    return None
+    return Unplanted.NO_ROOM
 
 
 def _might_stand(scene: Scene, reach: float) -> bool:
@@ -174,23 +177,25 @@ def _free_places(taken: Bool[ndarray, "y x"], camera: Camera, noun: Noun, bottom
 # --- identities -----------------------------------------------------------------------------------------------------
 
 
-def identities_swapped(plant: Plant) -> Planted | None:
+def identities_swapped(plant: Plant) -> Planted | Unplanted:
     """Two of a kind exchange their colours."""
     since = plant.middle_frame()
-    pairs = [pair for pair in _alike(plant.scene) if _told_apart(plant, pair, since)]
+    alike = list(_alike(plant.scene))
+    pairs = [pair for pair in alike if _told_apart(plant, pair, since)]
     if not pairs:
-        return None
+        return Unplanted.UNSEEN if alike else Unplanted.NO_ROOM
     one, other = pairs[int(plant.rng.integers(len(pairs)))]
     exchanged = {one.id: other.colour, other.id: one.colour}
     members = tuple(replace(m, colour=exchanged.get(m.id, m.colour)) for m in plant.scene.members)
     frames = plant.true.frames.copy()
     frames[since:] = plant.painted(plant.motion, replace(plant.scene, members=members)).pixels()[since:]
-    kept = {answer for answer in answers_of(plant.scene) if not exchanged.keys() & _roles(plant.scene, answer[0])}
+    kept = {
+        (number, question)
+        for number, question in answers_of(plant.scene)
+        if not exchanged.keys() & {*plant.scene.events[number].roles}
+        and (question not in _OF_EVERYBODY.get(plant.scene.events[number].verb, ()))
+    }
     return Planted(frames, kept=frozenset(kept), emergent_since=since, vanished_since=since, lasting=False)
-
-
-def _roles(scene: Scene, number: int) -> frozenset[str]:
-    return frozenset(scene.events[number].roles)
 
 
 def _alike(scene: Scene) -> Iterable[tuple[Member, Member]]:

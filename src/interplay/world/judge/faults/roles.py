@@ -11,8 +11,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from interplay.world.canvas import Canvas
 from interplay.world.judge.faults.answers import Facts, consequences
-from interplay.world.judge.faults.plant import Plant, Planted, base_of, posed, seen_apart
+from interplay.world.judge.faults.plant import Plant, Planted, Unplanted, base_of, posed, seen_apart
 from interplay.world.motion.thing import ThingPose
 from interplay.world.physics import faults as impossible
 from interplay.world.scene import Event, Member, Scene
@@ -33,15 +34,17 @@ _CLEAR, _ARM = 0.09, 0.2
 # Who comes to touch something starts so far from it, and what is thrown flies so far; who waves or points is at this
 # share of the verb's own distance.
 _COMES, _THROWN, _FAR = 0.08, 0.5, 0.85
+# Who touches the wrong one ends so far, in all pixels, from everything else: of two it lies upon, which is touched?
+_FREE = 0.05
 # Nobody is faster, in stage units per sixteenth of a clip: a little more than what is thrown.
 _FASTEST = 0.16
 _TURNED = 0.32
 
 
-def wrong_actor(plant: Plant) -> Planted | None:
+def wrong_actor(plant: Plant) -> Planted | Unplanted:
     """Somebody else does it, while the subject stands by. What the subject holds nobody else can hand over."""
     if plant.verb.room.held:
-        return None
+        return Unplanted.NO_ROOM
     event = plant.event
     swaps = (
         replace(event, subject=other.id, direction=_toward(other, plant.target()))
@@ -51,7 +54,7 @@ def wrong_actor(plant: Plant) -> Planted | None:
         swaps = (swap for swap in swaps if plant.scene.member(swap.subject).facing != swap.direction)
     found = _staged(plant, swaps, idle=event.subject)
     if found is None:
-        return None
+        return Unplanted.NO_ROOM
     broken: Facts = frozenset({"comes", "touch", "cause", "along", "with", "acts", "agent"})
     # Subject and object may be turned to each other all along.
     doubtful: Facts = frozenset({"comes"}) if event.verb in _FROM_AFAR else frozenset()
@@ -60,10 +63,10 @@ def wrong_actor(plant: Plant) -> Planted | None:
     return _planted(plant, found, broken, doubtful)
 
 
-def wrong_object(plant: Plant) -> Planted | None:
+def wrong_object(plant: Plant) -> Planted | Unplanted:
     """The subject does it to somebody or something else."""
     if plant.verb.recipients:
-        return None
+        return Unplanted.NO_ROOM
     event, subject = plant.event, plant.subject()
     swaps = (
         replace(event, object=other.id, direction=_toward(subject, other))
@@ -73,7 +76,7 @@ def wrong_object(plant: Plant) -> Planted | None:
         swaps = (swap for swap in swaps if swap.direction != event.direction)
     found = _staged(plant, swaps, idle=str(event.object))
     if found is None:
-        return None
+        return Unplanted.NO_ROOM
     broken: Facts = frozenset({"touch", "cause", "along", "with", "patient", "result"})
     doubtful: Facts = _ELSEWHERE_TOO.get(event.verb, frozenset({"comes"}))
     if plant.verb.mutual and _stays(found[0], subject.id):  # who need not come is not seen to
@@ -83,10 +86,10 @@ def wrong_object(plant: Plant) -> Planted | None:
     return _planted(plant, found, broken, doubtful)
 
 
-def wrong_recipient(plant: Plant) -> Planted | None:
+def wrong_recipient(plant: Plant) -> Planted | Unplanted:
     """The subject hands, throws or pours to somebody or something else."""
     if not plant.verb.recipients:
-        return None
+        return Unplanted.NO_ROOM
     event, subject = plant.event, plant.subject()
     swaps = (
         replace(event, recipient=other.id, direction=_toward(subject, other))
@@ -94,7 +97,7 @@ def wrong_recipient(plant: Plant) -> Planted | None:
     )
     found = _staged(plant, swaps, idle=str(event.recipient))
     if found is None:
-        return None
+        return Unplanted.NO_ROOM
     motion, swap = found
     if swap.direction != event.direction:
         motion = _turned_around(plant, motion)
@@ -107,18 +110,18 @@ def wrong_recipient(plant: Plant) -> Planted | None:
     return _planted(plant, (motion, swap), broken - doubtful, doubtful)
 
 
-def roles_swapped(plant: Plant) -> Planted | None:
+def roles_swapped(plant: Plant) -> Planted | Unplanted:
     """Subject and object trade roles: the twin of a scene in which both can do either."""
     if plant.verb.room.held or len(plant.scene.events) != 1:
-        return None
+        return Unplanted.NO_ROOM
     swapped = twin(plant.scene)
     if swapped is None:
-        return None
+        return Unplanted.NO_ROOM
     if plant.event.verb == "look" and plant.target().facing == swapped.events[0].direction:
-        return None
+        return Unplanted.NO_ROOM
     motion = plant.restaged(swapped)
     if impossible(swapped, motion):
-        return None
+        return Unplanted.NO_ROOM
     broken: Facts = frozenset({"agent"})
     doubtful: Facts = frozenset({"comes", "acts"})
     if not plant.verb.mutual:
@@ -229,8 +232,19 @@ def _turned_around(plant: Plant, motion: Motion) -> Motion:
     return posed(motion, {key: replace(staged, base=start.toward(staged.base, share))})
 
 
-def _planted(plant: Plant, found: tuple[Motion, Event], broken: Facts, doubtful: Facts = frozenset()) -> Planted:
+def _planted(
+    plant: Plant, found: tuple[Motion, Event], broken: Facts, doubtful: Facts = frozenset()
+) -> Planted | Unplanted:
     motion, swap = found
-    scene = _up_front(plant.scene, swap)
+    canvas = plant.painted(motion, _up_front(plant.scene, swap))
+    if swap.verb == "touch" and not _touches_alone(plant, canvas, swap):
+        return Unplanted.UNSEEN
     denied, kept = consequences(plant.scene, plant.number, broken, doubtful)
-    return Planted(plant.paint(motion, scene), denied, kept)
+    return Planted(plant.developed(canvas), denied, kept)
+
+
+def _touches_alone(plant: Plant, canvas: Canvas, event: Event) -> bool:
+    """Whether in the last frame there is room between who touches and all but what it touches."""
+    others = [m.id for m in plant.scene.members if m.id not in event.roles]
+    pairs = [plant.numbers(event.subject, other) for other in others]
+    return all(seen_apart(canvas.owner[-1:], pair, plant.scale) >= _FREE for pair in pairs)
