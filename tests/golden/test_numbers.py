@@ -42,7 +42,7 @@ def test_the_judge_on_a_broken_clip() -> None:
     frames = rendering.frames.copy()
     frames[9:] = frames[0]
     verdict = judge(frames, scene)
-    assert [f.name for f in verdict.findings if not f.yes] == ["Q5", "Q6", "Q8", "Q9", "Q10"]
+    assert [f.name for f in verdict.findings if not f.yes] == ["Q4", "Q5", "Q6", "Q8", "Q9", "Q10"]
 
 
 def test_loss_scores_and_mass_of_an_untrained_model() -> None:
@@ -62,5 +62,5 @@ def test_loss_scores_and_mass_of_an_untrained_model() -> None:
         text = backbone.encode_text(["a man in red", "a green ball"], first_frame)
         prediction = backbone.denoise(noised.noisy, noised.timesteps, text, first_frame)
     assert noised.loss(prediction).tolist() == pytest.approx([1.286316, 1.050117], rel=1e-3)
-    assert float(seen["score"]["blocks.1.joint"].abs().mean()) == pytest.approx(0.692004, rel=1e-3)
-    assert float(seen["mass"]["blocks.1.joint"].mean()) == pytest.approx(0.004326, rel=1e-3)
+    assert float(seen["score"]["blocks.1.joint"].abs().mean()) == pytest.approx(0.684636, rel=1e-3)
+    assert float(seen["mass"]["blocks.1.joint"].mean()) == pytest.approx(0.003976, rel=1e-3)
