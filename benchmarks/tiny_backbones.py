@@ -50,7 +50,7 @@ METRICS = ("kisa_raw", "sgi_raw", "spi", "if")
 RESAMPLES = 2000
 CEILING_CLIPS = 48
 STRIP_CLIPS, STRIP_FRAMES, STRIP_GAP = 8, 6, 2
-CARD_HEADING = "## Scores"
+CARD_HEADING, CARD_SAMPLES = "## Scores", "samples.png"
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1, help="root seed of scenes and noise; pretraining used 0")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--strips", type=Path, default=None, help="folder for a picture of samples per backbone")
-    parser.add_argument("--cards", action="store_true", help="write the scores into the backbones' model cards")
+    parser.add_argument("--cards", action="store_true", help="write scores and samples into the model cards")
     parser.add_argument("--out", type=Path, default=None, help="write the table to this file too")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -108,6 +108,8 @@ def measure(name: str, arguments: argparse.Namespace) -> tuple[dict[str, Scored]
         judged = evaluation.run(EvaluateConfig(judge="world"), clips, made, work / "scores")
         if arguments.strips is not None:
             write_strip(arguments.strips / f"{Path(name).name}.png", clips, made)
+        if arguments.cards:
+            write_strip(pipeline_folder(name) / CARD_SAMPLES, clips, made)
         rows = {split: scored(clips, judged, split) for split in SPLITS}
         rows["ceiling (test)"] = ceiling(backbone, clips)
     return rows, seconds
@@ -210,7 +212,8 @@ def write_into_card(folder: Path, scores: str, command: str) -> None:
     path = folder / "README.md"
     text = re.split(rf"^{CARD_HEADING}$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)[0].rstrip()
     about = "The exact judge of the world on new scenes (`present`: frames in which nobody is missing):"
-    atomic_write_text(path, f"{text}\n\n{CARD_HEADING}\n{about}\n\n{scores}\n\n`{command}`\n")
+    samples = f"The first clips, not chosen; above each, the true one:\n\n![Samples]({CARD_SAMPLES})"
+    atomic_write_text(path, f"{text}\n\n{CARD_HEADING}\n{about}\n\n{scores}\n\n`{command}`\n\n{samples}\n")
 
 
 def machine() -> str:

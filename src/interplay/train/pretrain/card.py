@@ -39,6 +39,7 @@ stock `{pipeline}.from_pretrained` and exists so that the whole toolkit runs wit
 | losses | none but the model's own: no mask and no alignment term |
 | weights | moving average (decay {ema}), stored as float16 |
 | trained on | {machine} |
+| time | {hours:.1f} hours of steps |
 
 ## Losses
 Means over {window} steps.
@@ -80,6 +81,7 @@ def write_card(
         clips=config.clips,
         ema=config.denoiser[-1].ema_decay,
         machine=f"{platform.machine()}, {torch.get_num_threads()} CPU threads, torch {torch.__version__}",
+        hours=sum(row["seconds"] for history in histories.values() for row in history) / 3600,
         window=MEAN_OVER,
         rows="\n".join(rows),
     )
