@@ -14,8 +14,9 @@ EXPERIMENTS := benchmarks/matrix_ablation.py benchmarks/matrix_from_scratch.py
 demo: venv
 	$(BIN)/interplay demo --out runs/demo
 
+# Every worker computes on one thread, and a file stays with one worker, since what it sets up is made once.
 test: venv
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 check: venv
 	$(BIN)/ruff format --check

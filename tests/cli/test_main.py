@@ -91,16 +91,16 @@ def test_an_unknown_recipe_key(clips: Artifact, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "field"),
+    ("words", "named"),
     [
-        (("world", "make", "--train", "-3"), "train"),
-        (("generate", "--backbone", "tiny-cogvideox", "--clips", "CLIPS", "--steps", "0"), "steps"),
-        (("curate", "DATA", "--height", "-8", "--width", "8"), "target_hw"),
+        (("world", "make", "--train", "-3"), "field train"),
+        (("generate", "--backbone", "tiny-cogvideox", "--clips", "CLIPS", "--steps", "0"), 'key "steps"'),
+        (("curate", "DATA", "--height", "-8", "--width", "8"), "field target_hw"),
     ],
 )
-def test_a_value_that_cannot_be(words: tuple[str, ...], field: str, clips: Artifact, tmp_path: Path) -> None:
-    named = [str(clips.path) if word == "CLIPS" else word for word in words]
-    expect_one_sentence(run(*named, "--out", str(tmp_path / "out")), f"field {field}")
+def test_a_value_that_cannot_be(words: tuple[str, ...], named: str, clips: Artifact, tmp_path: Path) -> None:
+    given = [str(clips.path) if word == "CLIPS" else word for word in words]
+    expect_one_sentence(run(*given, "--out", str(tmp_path / "out")), named)
     assert not (tmp_path / "out").exists()
 
 

@@ -330,6 +330,7 @@ class Trainer:
         if self._processes.is_main:
             self.checkpoints.save(self.step, state)
             atomic_write_text(self.log, "".join(json.dumps(row) + "\n" for row in self.history))
+        self._processes.wait()  # who reads it next must find it whole
 
     def _load(self, state: State) -> None:
         if state["draws"] != self.draws:

@@ -13,7 +13,7 @@ from interplay.grid.buckets import Bucket
 from interplay.train.config import TrainConfig
 from interplay.train.doctor.estimate import estimate
 from interplay.train.doctor.run import diagnose
-from interplay.train.run import run
+from interplay.train.run import DTYPES, run
 from interplay.world.make import WorldConfig
 from interplay.world.make import run as make_world
 
@@ -134,7 +134,8 @@ def test_a_folder_without_weights_will_do(tmp_path):
 
 
 def needs_of(**changes):
-    return estimate(recipe(**changes), load_skeleton("tiny-cogvideox"), {NATIVE: 3})
+    config = recipe(**changes)
+    return estimate(config, load_skeleton("tiny-cogvideox", DTYPES[config.precision]), {NATIVE: 3})
 
 
 def test_every_option_is_in_the_sum():
