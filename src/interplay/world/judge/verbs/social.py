@@ -76,12 +76,19 @@ def _meetings(case: Case, together: Together) -> set[frozenset[str]]:
 def _nearer_than_at_first(case: Case, one: str, other: str) -> bool:
     """Whether less lies between two at the end than at first: some stand next to each other from the start."""
     gap = case.seen.gap(one, other)
-    return bool(np.nanmedian(case.seen.tail(gap)) <= gap[0] - FREE)
+    return bool(_at_the_end(case, gap) <= gap[0] - FREE)
+
+
+def _at_the_end(case: Case, values: Floats) -> float:
+    """The median over the last frames in which it is known; NaN where it is known in none."""
+    known = case.seen.tail(values)
+    known = known[np.isfinite(known)]
+    return float(np.median(known)) if known.size else float("nan")
 
 
 def _comer(case: Case, pair: frozenset[str]) -> str | None:
     """Of two who met the one who clearly came, having walked farther than the other."""
-    walked = {key: abs(float(np.nanmedian(case.seen.tail(case.seen.shifted(key))))) for key in pair}
+    walked = {key: abs(_at_the_end(case, case.seen.shifted(key))) for key in pair}
     comer = max(pair, key=lambda key: walked[key])
     return comer if walked[comer] - min(walked.values()) >= _CLEARLY else None
 
