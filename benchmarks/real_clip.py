@@ -77,9 +77,9 @@ SGA at layers {v2t}, SPA at {v2v}. *Inside* is the share of the attention on \
 "product" that lies in the product's mask, which is {share:.1%} of the clip. Losses are means of the first and the \
 last tenth of the steps. *Error* is that of the video generated from the first frame, in 8-bit levels.
 
-A first try with the caption "a woman holds a product" left the map near chance (11.5% with the released weights, 14.6% \
-with ten times these; an earlier base): to the tiny tokenizer "holds" is the same unknown token as "product", and its mask \
-is another one. "touches" is a word that the tiny model knows.
+A first try with the caption "a woman holds a product" left the map near chance (11.5% with the released weights, \
+14.6% with ten times these; an earlier base): to the tiny tokenizer "holds" is the same unknown token as \
+"product", and its mask is another one. "touches" is a word that the tiny model knows.
 
 | | inside | at noise {levels} | diffusion loss | SGA of the product | error | s/step |
 |---|---|---|---|---|---|---|
