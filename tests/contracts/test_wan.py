@@ -221,6 +221,14 @@ def test_batches_are_drawn_for_both_experts_in_the_share_of_their_timesteps() ->
     assert float(noisy.float().mean()) == pytest.approx(0.25, abs=0.06)
 
 
+def test_timesteps_are_drawn_for_the_expert_that_is_named() -> None:
+    backbone, generator = experts(), torch.Generator().manual_seed(0)
+    noisy, clean = (backbone.draw_timesteps_of(expert, 200, generator) for expert in (0, 1))
+    assert int(noisy.min()) >= 1000 * BOUNDARY > int(clean.max())
+    named = {backbone.draw_expert(generator) for _ in range(50)}
+    assert named == {0, 1}
+
+
 def test_drawn_timesteps_are_shifted_towards_noise() -> None:
     drawn = plain().draw_timesteps(4000, torch.Generator().manual_seed(0))
     # The median of shifted levels is the shifted median: 3 * 0.5 / (1 + 2 * 0.5).

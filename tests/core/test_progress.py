@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from interplay.core.progress import Progress, format_seconds, track
+from interplay.core.progress import Progress, format_seconds, shown, track
 
 
 class Clock:
@@ -31,6 +31,13 @@ def test_a_plain_line_comes_every_ten_seconds_and_at_the_end() -> None:
         "training: 12/12, about 0 s left (loss 0.5)",
         "training: done, 12/12 in 48 s",
     ]
+
+
+def test_it_is_shown_by_one_process_of_several(capsys: pytest.CaptureFixture[str]) -> None:
+    for by_this_process in (False, True):
+        with shown(by_this_process):
+            assert list(track([1, 2], label=f"shown: {by_this_process}")) == [1, 2]
+    assert capsys.readouterr().err == "shown: True: done, 2/2 in 0 s\n"
 
 
 def test_what_an_earlier_run_did_is_no_speed() -> None:

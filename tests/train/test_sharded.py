@@ -1,7 +1,4 @@
-"""Weights that are shared out among processes (FSDP2): the same run, saved whole and gone on with.
-
-Accelerate's configuration shards on GPUs alone; what it calls then works on a CPU too, so the script asks for it.
-"""
+"""Weights that are shared out among processes (FSDP2): the same run, saved whole and gone on with."""
 
 from __future__ import annotations
 
@@ -9,52 +6,132 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import pytest
 import torch
+from accelerate.utils import FullyShardedDataParallelPlugin
 
-from train.test_loop import trainer, weights
+from contracts.wan_variants import experts
+from interplay.core.artifacts import Artifact, open_artifact
+from interplay.core.errors import InputError
+from interplay.core.files import read_json
+from interplay.train.config import TrainConfig
+from train import sharded_runs
+from train.launched import kill
+from train.test_exact_resume import recipe, trained
 
-CODE = """
-import sys
-from pathlib import Path
-import torch
-from accelerate import PartialState
-from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin
-from interplay.train import loop
-from train.test_loop import trainer, weights
-torch.set_num_threads(1)
-make = loop.make_accelerator
-def sharding(**settings):
-    accelerator = make(**settings)
-    PartialState().distributed_type = accelerator.state.distributed_type = DistributedType.FSDP
-    accelerator.state.fsdp_plugin = FullyShardedDataParallelPlugin(
-        fsdp_version=2, auto_wrap_policy="transformer_based_wrap", cpu_ram_efficient_loading=False
-    )
-    return accelerator
-loop.make_accelerator = sharding
-folder = Path(sys.argv[1])
-options = {"optimizer": {"name": "adamw"}, "accumulate": 1}
-begun = trainer(folder, options)
-assert begun._sharded
-begun.advance(21)
-gone_on = trainer(folder, options)
-assert gone_on.step == 21
-gone_on.run()
-if gone_on._processes.is_main:
-    torch.save(weights(gone_on), folder / "weights.pt")
-"""
+# As `accelerate launch` says it: efficient loading, which would leave the other processes' text encoders without
+# weights, is on unless a configuration turns it off.
+CONFIGURED = {
+    "ACCELERATE_USE_CPU": "true",
+    "FSDP_VERSION": "2",
+    "FSDP_AUTO_WRAP_POLICY": "TRANSFORMER_BASED_WRAP",
+    "FSDP_CPU_RAM_EFFICIENT_LOADING": "true",
+}
 
 
-def test_sharded_and_gone_on_with_it_is_the_same_run(tmp_path: Path) -> None:
-    script = tmp_path / "run.py"
-    script.write_text(CODE)
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", str(script)]
+def launch(*arguments: str) -> str:
+    """Run a part of :mod:`.sharded_runs` in two processes."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     paths = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-    environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "PYTHONPATH": os.pathsep.join(paths)}
-    ended = subprocess.run([*command, str(tmp_path)], env=environment, capture_output=True, timeout=600, check=False)
-    assert ended.returncode == 0, ended.stderr.decode()
-    whole = tmp_path / "whole"
-    whole.mkdir()
-    alone = trainer(whole, {"optimizer": {"name": "adamw"}, "accumulate": 2})
+    environment = {**os.environ, **CONFIGURED, "PYTHONPATH": os.pathsep.join(paths)}
+    command += ["-m", "train.sharded_runs", *arguments]
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        output, _ = process.communicate(timeout=600)
+    finally:
+        kill(process)  # processes that do not agree wait for each other
+    assert process.returncode == 0, output.decode()
+    return output.decode()
+
+
+def test_shards_end_as_one_process_does_also_where_gradients_are_missing(tmp_path: Path) -> None:
+    sharded_runs.small(tmp_path / "taken", accumulate=2).advance(7)
+    launch("small", str(tmp_path))
+    found = torch.load(tmp_path / "results.pt")
+    unbroken, gone_on = found["unbroken"], found["gone on"]
+    assert torch.equal(unbroken["weights"], gone_on["weights"])
+    assert unbroken["examined"] == gone_on["examined"]
+    alone = sharded_runs.small(tmp_path / "alone", accumulate=2)
     alone.run()
-    assert torch.allclose(torch.load(tmp_path / "weights.pt"), weights(alone), rtol=1e-4, atol=1e-5)
+    handed = sharded_runs.small(tmp_path / "handed", accumulate=2)
+    assert handed.step == 14
+    handed.run()
+    expected = sharded_runs.result(alone)
+    for other in (unbroken, found["taken"], sharded_runs.result(handed)):
+        assert other["losses"] == pytest.approx(expected["losses"], rel=1e-4)
+        assert torch.allclose(other["weights"], expected["weights"], rtol=1e-4, atol=1e-5)
+        for row, another in zip(other["examined"], expected["examined"], strict=True):
+            assert row == pytest.approx(another, rel=1e-3, abs=1e-5)
+
+
+def test_a_whole_model_in_shards_ends_as_in_copies_though_broken_off(
+    backbone_folder: str, clips: Artifact, tmp_path: Path
+) -> None:
+    matrix = {"v2t_layers": [0], "v2v_layers": [1], "supervision": "latent", "instance_map": True}
+    short = {"steps": 4, "save_every": 2, "gradient_accumulation": 2, "gradient_checkpointing": True, "matrix": matrix}
+    sampled = {"samples": 1, "sample_steps": 1, "sample_every": 4}
+    settings = recipe(backbone_folder, **short, validation={"every": 2, "limit": 1, "timesteps": [0.5], **sampled})
+    told = launch("whole", str(tmp_path), settings.model_dump_json(), str(clips.path))
+    copies, shards = (open_artifact(tmp_path / name) for name in ("copies", "shards"))
+    weights, others = trained(copies), trained(shards)
+    assert weights.keys() == others.keys()
+    assert all(torch.allclose(weights[key], others[key], rtol=1e-4, atol=1e-6) for key in weights)
+    rows, other_rows = (read_json(one.path / "validation.json")["rows"] for one in (copies, shards))
+    for row, other in zip(rows, other_rows, strict=True):
+        assert row == pytest.approx(other, rel=1e-4)
+    assert told.count("encode clips: done") == 6, "one of the processes speaks: thrice, of clips and of held-out ones"
+
+
+def test_processes_draw_the_same_expert_where_two_are_shared_out(clips: Artifact, tmp_path: Path) -> None:
+    backbone = experts()
+    backbone.pipeline.register_to_config(boundary_ratio=0.7)  # so that both are drawn in a few steps
+    backbone.save(tmp_path / "backbone")
+    settings = TrainConfig.model_validate(
+        {"backbone": str(tmp_path / "backbone"), "limit": 2, "steps": 6, "batch_size": 2, "learning_rate": 1e-3}
+    )
+    launch("experts", str(tmp_path), settings.model_dump_json(), str(clips.path))
+    drawn = [torch.load(tmp_path / f"drawn-{number}.pt") for number in range(2)]
+    experts_of, timesteps_of = ([one[start::3] for one in drawn] for start in (0, 1))
+    assert experts_of[0] == experts_of[1]
+    assert set(experts_of[0]) == {True, False}
+    assert timesteps_of[0] != timesteps_of[1]
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"activation_checkpointing": True}, "activation checkpointing.*gradient_checkpointing: true in the recipe"),
+        ({"cpu_offload": True}, "memory of the CPU; set fsdp_offload_params: false"),
+        ({"auto_wrap_policy": "size_based_wrap"}, "by size.*fsdp_auto_wrap_policy: TRANSFORMER_BASED_WRAP"),
+        ({"mixed_precision": "bf16"}, "asks for bfloat16 and shares weights out.*mixed_precision: no"),
+    ],
+)
+def test_what_shards_cannot_do_is_refused(
+    asked: dict[str, Any], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    precision = asked.pop("mixed_precision", "no")
+    accelerator = SimpleNamespace(
+        distributed_type=SimpleNamespace(value="FSDP"),
+        is_fsdp2=True,
+        gradient_accumulation_steps=1,
+        mixed_precision=precision,
+        state=SimpleNamespace(fsdp_plugin=FullyShardedDataParallelPlugin(fsdp_version=2, **asked)),
+    )
+    monkeypatch.setattr("interplay.train.loop.make_accelerator", lambda **settings: accelerator)
+    with pytest.raises(InputError, match=f"accelerate's configuration: .*{told}"):
+        sharded_runs.small(tmp_path, accumulate=1)
+
+
+def test_shards_that_accelerate_would_not_make_on_a_cpu_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accelerator = SimpleNamespace(
+        distributed_type=SimpleNamespace(value="MULTI_CPU"), gradient_accumulation_steps=1, mixed_precision="no"
+    )
+    monkeypatch.setattr("interplay.train.loop.make_accelerator", lambda **settings: accelerator)
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    with pytest.raises(InputError, match=r"asks for shards.*on GPUs alone; use DDP"):
+        sharded_runs.small(tmp_path, accumulate=1)

@@ -47,10 +47,10 @@ class Region:
     @classmethod
     def text(cls, tokens: Sequence[Sequence[int]], text_length: int, device: torch.device | str = "cpu") -> Region:
         """The text tokens at these positions, one list per batch element (an empty list is an empty region)."""
-        weights = torch.zeros(len(tokens), text_length, device=device)
-        for row, positions in zip(weights, tokens, strict=True):
-            row[list(positions)] = 1.0
-        return cls("text", weights)
+        rows = [row for row, positions in enumerate(tokens) for _ in positions]
+        weights = torch.zeros(len(tokens), text_length)
+        weights[rows, [place for positions in tokens for place in positions]] = 1.0
+        return cls("text", weights.to(device))
 
     @cached_property
     def members(self) -> Int[Tensor, "b m"]:

@@ -299,6 +299,14 @@ class Backbone(ABC):
         """Random timesteps of one training batch, on the CPU as ``generator`` is; uniform unless a family says else."""
         return torch.randint(self.objective.num_train_timesteps, (count,), generator=generator)
 
+    def draw_expert(self, generator: torch.Generator) -> int:
+        """Which of :attr:`transformers` a random batch is for: each as often as its noise levels are drawn."""
+        return 0
+
+    def draw_timesteps_of(self, expert: int, count: int, generator: torch.Generator) -> Int[Tensor, " b"]:
+        """Random timesteps of one training batch for this one of :attr:`transformers`."""
+        return self.draw_timesteps(count, generator)
+
     @abstractmethod
     def add_noise(
         self, latents: Float[Tensor, "b c f h w"], noise: Float[Tensor, "b c f h w"], timesteps: Tensor

@@ -52,6 +52,7 @@ def train(
     from interplay.recipes import recipe_path
     from interplay.records.store.opening import open_clips
     from interplay.train.config import TrainConfig
+    from interplay.train.processes import Processes
     from interplay.train.run import Surroundings, run, with_chosen_layers
 
     use_threads(threads)
@@ -69,4 +70,5 @@ def train(
         probes=probes_for(config),
         surroundings=Surroundings(tuple(trackers or ()), (tracking or beside / "tracking") / out.name, ignore_spikes),
     )
-    print(artifact.path)
+    if Processes().is_main:
+        print(artifact.path)

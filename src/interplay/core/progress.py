@@ -8,12 +8,16 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sized
+from contextlib import contextmanager
+from contextvars import ContextVar
 from types import TracebackType
 from typing import Protocol, TypeVar, runtime_checkable
 
 LINE_EVERY_S = 10.0
 
 T = TypeVar("T")
+
+_SHOWN = ContextVar("_SHOWN", default=True)
 
 
 @runtime_checkable
@@ -40,6 +44,16 @@ def track(items: Iterable[T], *, label: str, total: int | None = None) -> Iterat
             progress.advance()
 
 
+@contextmanager
+def shown(by_this_process: bool) -> Iterator[None]:
+    """Inside, progress is shown or not: of several processes that do the same work, one speaks."""
+    before = _SHOWN.set(by_this_process and _SHOWN.get())
+    try:
+        yield
+    finally:
+        _SHOWN.reset(before)
+
+
 class Progress:
     """Shows ``done`` of ``total`` steps of ``label`` while the ``with`` block runs.
 
@@ -59,7 +73,7 @@ class Progress:
         self.total = total
         self.done = done
         self._start_done = done
-        self._stream: Stream = sys.stderr if stream is None else stream
+        self._stream: Stream = (sys.stderr if _SHOWN.get() else _Nowhere()) if stream is None else stream
         self._clock = clock
         self._bar: _Bar | None = None
         self._started_s = self._spoke_s = clock()
@@ -106,6 +120,19 @@ class Progress:
 
     def _print(self, line: str) -> None:
         print(line, file=self._stream, flush=True)
+
+
+class _Nowhere:
+    """Where progress goes that nobody is to see."""
+
+    def write(self, text: str, /) -> object:
+        return len(text)
+
+    def flush(self) -> None:
+        return None
+
+    def isatty(self) -> bool:
+        return False
 
 
 class _Bar:

@@ -33,7 +33,8 @@ from interplay.train.config import ValidationConfig
 from interplay.train.dataset import EncodedClips
 from interplay.train.losses import FineTuneLosses
 from interplay.train.probes import Probes
-from interplay.train.processes import Processes, is_sharded
+from interplay.train.processes import Processes
+from interplay.train.sharding import is_sharded
 
 HELD_OUT, ALIGNMENT, DIFFUSION = "held_out", "held_out_alignment", "diffusion"
 SAMPLES = "samples"

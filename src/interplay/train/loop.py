@@ -25,12 +25,22 @@ from torch import Tensor, nn
 from interplay.core.config import Config
 from interplay.core.errors import InputError
 from interplay.core.files import atomic_write_text
-from interplay.core.progress import Progress
+from interplay.core.progress import Progress, shown
 from interplay.core.seeds import derive_seed
 from interplay.train.checkpoints import Checkpoints, State
 from interplay.train.guard import Guard, Micro
 from interplay.train.optimizers import OptimizerConfig, build_optimizers
-from interplay.train.processes import Processes, is_sharded, make_accelerator
+from interplay.train.processes import Processes, make_accelerator
+from interplay.train.sharding import (
+    Gradients,
+    as_forward,
+    is_sharded,
+    join,
+    laid_out_like,
+    load_state,
+    whole,
+    whole_state,
+)
 
 History = list[dict[str, float]]
 ScheduleShape = Literal["cosine", "linear", "constant"]
@@ -134,6 +144,7 @@ class Trainer:
         # Sharding (FSDP2) puts other tensors in the place of the parameters.
         self._trained = _trained_of(module)
         self._sharded = is_sharded(module)
+        self._gradients = Gradients(module) if self._sharded else None
         self._take = self._taker()
         self._average = {key: value.detach().clone() for key, value in self._trained.items()} if loop.ema_decay else {}
         self._guard = Guard(name, loop.spike_factor, loop.spike_window)
@@ -163,7 +174,9 @@ class Trainer:
         for tracker in self._accelerator.trackers:
             tracker.finish()  # `end_training` would end the process group too, and the processes are not done yet
         _copy_into(self._trained, self._average)
-        self._join_shards()
+        if self._sharded:
+            join(self._module, self._trained)
+            self._trained = _trained_of(self._module)
         self._module.eval()
         return self.history
 
@@ -172,7 +185,7 @@ class Trainer:
         self._module.train()
         last = self.step + steps
         # What the modules draw without a generator of ours is seeded step by step, and the caller's state is kept.
-        with torch.random.fork_rng(), self._progress() as progress:
+        with shown(self._processes.is_main), torch.random.fork_rng(), self._progress() as progress:
             if self.step == 0:
                 self._examine()
             while self.step < last:
@@ -206,6 +219,8 @@ class Trainer:
         parts = [self._forward_and_backward(part) for part in range(self.loop.accumulate)]
         values, micros = self._gathered(parts)
         self._guard.check_losses(self.step, micros)
+        if self._gradients is not None:
+            self._gradients.take_out_missing(self._trained, self._processes)
         norm = self._clipped_norm()
         if self._accelerator.scaler is None:  # scaled float16 gradients overflow now and then, and skip their step
             recent = self.history[-self.loop.spike_window :]
@@ -224,15 +239,9 @@ class Trainer:
         torch.manual_seed(derive_seed(self.seed, self.name, self.step, draw, "unnamed"))
         with self._accelerator.accumulate(self._prepared), self._autocast():
             losses = self._prepared(generator)
-            if self._sharded:
-                losses["loss"] = losses["loss"] + self._touched()
             with torch.autocast(self._accelerator.device.type, enabled=False):
                 self._accelerator.backward(losses["loss"])
         return {key: value.detach().float() for key, value in losses.items()}, self._described()
-
-    def _touched(self) -> Tensor:
-        """Zero, with a gradient of zero for what the processes have whole: they must agree on what has a gradient."""
-        return sum((0.0 * p.sum() for p in _trained_of(self._module).values() if not _is_shard(p)), torch.zeros(()))
 
     def _autocast(self) -> AbstractContextManager[Any]:
         if self.loop.precision != "bfloat16":
@@ -254,7 +263,7 @@ class Trainer:
     def _clipped_norm(self) -> float:
         """The norm of the whole gradient before it is clipped."""
         norm = self._accelerator.clip_grad_norm_(self._trained.values(), self.loop.clip_grad_norm)
-        return float(_whole(norm)) if isinstance(norm, Tensor) else float(norm or 0.0)
+        return float(whole(norm)) if isinstance(norm, Tensor) else float(norm or 0.0)
 
     def _set_rates(self, rate: float) -> None:
         for optimizer, factors in zip(self._optimizers, self._factors, strict=True):
@@ -282,7 +291,7 @@ class Trainer:
             row = {"step": self.step, **self._take(self.step)}
             best = min((other[examination.best_by] for other in self.examined), default=math.inf)
             if row[examination.best_by] < best:
-                weights = {key: _whole(value.detach()) for key, value in self._trained.items()}
+                weights = {key: whole(value.detach()) for key, value in self._trained.items()}
                 if self._processes.is_main:
                     self.checkpoints.save_best({"row": row, "weights": weights})
         self._module.train()
@@ -293,13 +302,7 @@ class Trainer:
         """How to measure. Sharded weights are put together for what counts as a forward of the module, and no more."""
         if self._examination is None or not self._sharded:
             return self._examination.take if self._examination else lambda step: {}
-        from torch.distributed.fsdp import register_fsdp_forward_method
-
-        name = "take_examination"
-        setattr(self._module, name, self._examination.take)
-        register_fsdp_forward_method(self._module, name)
-        taker: Callable[[int], Mapping[str, float]] = getattr(self._module, name)
-        return taker
+        return as_forward(self._module, "take_examination", self._examination.take)
 
     def _open_trackers(self) -> None:
         if self._accelerator.log_with:
@@ -309,10 +312,8 @@ class Trainer:
         if self._accelerator.log_with:
             self._accelerator.log({key: value for key, value in row.items() if key != "step"}, step=int(step))
 
-    def _progress(self) -> AbstractContextManager[Any]:
-        if self._processes.is_main:
-            return Progress(self.name, self.schedule.steps, done=self.step)
-        return nullcontext(_Silent())
+    def _progress(self) -> Progress:
+        return Progress(self.name, self.schedule.steps, done=self.step)
 
     # --- saving ------------------------------------------------------------------------------------------------------
 
@@ -321,9 +322,9 @@ class Trainer:
         state = {
             "step": self.step,
             "draws": self.draws,
-            "weights": {key: _whole(value.detach()) for key, value in self._trained.items()},
-            "optimizers": self._optimizer_states(),
-            "average": {key: _whole(value) for key, value in self._average.items()},
+            "weights": {key: whole(value.detach()) for key, value in self._trained.items()},
+            "optimizers": [whole_state(optimizer) for optimizer in self._optimizers],
+            "average": {key: whole(value) for key, value in self._average.items()},
             "history": self.history,
             "examined": self.examined,
         }
@@ -341,36 +342,9 @@ class Trainer:
             raise InputError(problem, where=self.checkpoints.folder, cure=cure)
         _copy_into(self._trained, state["weights"])
         _copy_into(self._average, state["average"])
-        self._load_optimizers(state["optimizers"])
+        for optimizer, saved in zip(self._optimizers, state["optimizers"], strict=True):
+            load_state(optimizer, saved)
         self.step, self.history, self.examined = state["step"], state["history"], state["examined"]
-
-    def _optimizer_states(self) -> list[Any]:
-        if not self._sharded:
-            return [optimizer.state_dict() for optimizer in self._optimizers]
-        from torch.distributed.checkpoint.state_dict import StateDictOptions, get_optimizer_state_dict
-
-        options = StateDictOptions(full_state_dict=True, cpu_offload=True)
-        return [get_optimizer_state_dict(self._prepared, o.optimizer, options=options) for o in self._optimizers]
-
-    def _load_optimizers(self, states: list[Any]) -> None:
-        if not self._sharded:
-            for optimizer, saved in zip(self._optimizers, states, strict=True):
-                optimizer.load_state_dict(saved)
-            return
-        from torch.distributed.checkpoint.state_dict import StateDictOptions, set_optimizer_state_dict
-
-        options = StateDictOptions(full_state_dict=True)
-        for optimizer, saved in zip(self._optimizers, states, strict=True):
-            set_optimizer_state_dict(self._prepared, optimizer.optimizer, saved, options=options)
-
-    def _join_shards(self) -> None:
-        """Put whole tensors in the place of what is trained and sharded, so that modules can be saved as they are."""
-        if not self._sharded:
-            return
-        for key, value in self._trained.items():
-            path, _, leaf = key.rpartition(".")
-            self._module.get_submodule(path).register_parameter(leaf, nn.Parameter(_whole(value.detach())))
-        self._trained = _trained_of(self._module)
 
     def _check_accelerate(self) -> None:
         """Refuse what accelerate's configuration asks for and this loop cannot do, or the recipe says otherwise."""
@@ -383,20 +357,33 @@ class Trainer:
         if self.loop.precision is not None and precision not in ("no", self.loop.precision):
             problem = f"asks for {precision} and the recipe for {self.loop.precision}"
             _refuse(problem, "set mixed_precision: no there, and precision in the recipe (float32 or bfloat16)")
-        if kind == "FSDP" and not accelerator.is_fsdp2:
-            _refuse("asks for the first version of FSDP", "set fsdp_version: 2 there")
-        if kind == "FSDP" and self.loop.optimizer.name == "muon":
-            _refuse("shares weights out, and Muon needs whole matrices", "use DDP, or another optimizer in the recipe")
+        if kind == "FSDP":
+            self._check_sharding(precision)
+        elif self._processes.shards:
+            _refuse("asks for shards (FSDP), which accelerate makes on GPUs alone", "use DDP there")
         if kind not in ("NO", "FSDP") and not kind.startswith("MULTI_"):
             problem = f"asks for {kind}, of which checkpoints cannot be exact here"
             _refuse(problem, "use DDP, or FSDP2 (fsdp_version: 2), which shares out the same things")
 
-
-class _Silent:
-    """The progress of all processes but the main one."""
-
-    def advance(self, steps: int = 1, *, note: str = "") -> None:
-        """Say nothing."""
+    def _check_sharding(self, precision: str) -> None:
+        accelerator, optimizer = self._accelerator, self.loop.optimizer.name
+        if not accelerator.is_fsdp2:
+            _refuse("asks for the first version of FSDP", "set fsdp_version: 2 there")
+        if optimizer != "adamw":
+            why = "Muon needs whole matrices" if optimizer == "muon" else f"{optimizer} does not know shards"
+            _refuse(f"shares weights out, and {why}", "use DDP, or optimizer: adamw in the recipe")
+        if precision != "no":
+            problem = f"asks for {precision} and shares weights out, which would train what is small in {precision} too"
+            _refuse(problem, "set mixed_precision: no there, and precision: bfloat16 in the recipe")
+        plugin = accelerator.state.fsdp_plugin
+        if plugin.activation_checkpointing:
+            cure = "set fsdp_activation_checkpointing: false there, and gradient_checkpointing: true in the recipe"
+            _refuse("asks for activation checkpointing, which is the recipe's to say", cure)
+        if type(plugin.cpu_offload).__name__ == "CPUOffloadPolicy":
+            _refuse("asks for weights in the memory of the CPU", "set fsdp_offload_params: false there")
+        if getattr(plugin.auto_wrap_policy, "__name__", "") == "size_based_auto_wrap_policy":
+            problem = "shares weights out by size, and some of them are read outside of their layer's forward"
+            _refuse(problem, "set fsdp_auto_wrap_policy: TRANSFORMER_BASED_WRAP there")
 
 
 def _refuse(problem: str, cure: str) -> NoReturn:
@@ -423,7 +410,7 @@ def _name_blocks(module: nn.Module) -> None:
 @torch.no_grad()
 def _copy_into(parameters: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> None:
     for key, value in values.items():
-        parameters[key].copy_(_laid_out_like(value, parameters[key]))
+        parameters[key].copy_(laid_out_like(value, parameters[key]))
 
 
 @contextmanager
@@ -435,26 +422,3 @@ def _in_place_of(parameters: Mapping[str, Tensor], values: Mapping[str, Tensor])
         yield
     finally:
         _copy_into(parameters, before)
-
-
-def _is_shard(value: Tensor) -> bool:
-    from torch.distributed.tensor import DTensor
-
-    return isinstance(value, DTensor)
-
-
-def _whole(value: Tensor) -> Tensor:
-    """A sharded tensor in full, any other one as it is."""
-    from torch.distributed.tensor import DTensor
-
-    return value.full_tensor() if isinstance(value, DTensor) else value
-
-
-def _laid_out_like(value: Tensor, parameter: Tensor) -> Tensor:
-    """A full tensor, sharded where the parameter is."""
-    from torch.distributed.tensor import DTensor, distribute_tensor
-
-    if not isinstance(parameter, DTensor) or isinstance(value, DTensor):
-        return value
-    value = value.to(parameter.device)
-    return distribute_tensor(value, parameter.device_mesh, parameter.placements)

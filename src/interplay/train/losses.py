@@ -24,6 +24,8 @@ from interplay.methods.matrix.targets import ClipTargets
 from interplay.methods.matrix.terms import MatrixHeads, Term, losses, weighted_total
 from interplay.train.batches import ClipBatch, TrainingClips
 from interplay.train.config import TrainConfig
+from interplay.train.processes import Processes
+from interplay.train.sharding import is_sharded
 
 # Timesteps that the mean of the bell is taken over.
 _BELL_DRAWS = 1000
@@ -69,7 +71,16 @@ class FineTuneLosses(nn.Module):
         rows = self.data.draw(self.config.batch_size, generator)
         dropped = torch.rand(len(rows), generator=generator) < self.config.caption_dropout
         self.last_rows = rows.tolist()
-        return self.noised(self.data.batch(self.last_rows, dropped.tolist()), dropped, generator)
+        clips = self.data.batch(self.last_rows, dropped.tolist())
+        return self.noised(clips, dropped, generator, self._timesteps(len(rows), generator))
+
+    def _timesteps(self, count: int, generator: torch.Generator) -> Int[Tensor, " b"] | None:
+        """Timesteps of the expert that the main process draws, where experts are shared out; else left to the model."""
+        if len(self.transformers) == 1 or not is_sharded(self):
+            return None
+        expert = Processes().told_by_main(self.backbone.draw_expert(generator))
+        assert expert is not None
+        return self.backbone.draw_timesteps_of(expert, count, generator)
 
     def noised(
         self,

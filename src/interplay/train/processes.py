@@ -6,13 +6,14 @@ in the work that happens inside it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor
 
 T = TypeVar("T")
 
@@ -27,6 +28,10 @@ class Processes:
         from accelerate import PartialState
         from accelerate.utils import parse_flag_from_env
 
+        # Every process reads the weights of its models. With "efficient loading", which accelerate's launcher asks for
+        # unless a configuration says otherwise, transformers reads them in the main process alone, for FSDP to hand on;
+        # but the text encoder is not sharded, and the others would embed captions with weights that nobody set.
+        os.environ["FSDP_CPU_RAM_EFFICIENT_LOADING"] = "false"
         # Not an Accelerator: a second one would change the settings of the one that trains.
         self._state = PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"), timeout=_PATIENCE)
 
@@ -50,6 +55,13 @@ class Processes:
         """What this process computes on."""
         device: torch.device = self._state.device
         return device
+
+    @property
+    def shards(self) -> bool:
+        """Whether accelerate's configuration asks for shards of the weights."""
+        from accelerate.utils import parse_flag_from_env
+
+        return bool(parse_flag_from_env("ACCELERATE_USE_FSDP"))
 
     def share(self, items: Sequence[T]) -> list[T]:
         """This process's part of ``items``; together the parts are all of them, each once."""
@@ -78,12 +90,12 @@ class Processes:
         found: list[T] = gather_object([value])
         return found
 
+    def added(self, value: Tensor) -> Tensor:
+        """The sum of what the processes say, on all of them."""
+        from accelerate.utils import reduce
 
-def is_sharded(module: nn.Module) -> bool:
-    """Whether some weights are shared out among the processes (FSDP2), so that a forward takes all of them at once."""
-    from torch.distributed.tensor import DTensor
-
-    return any(isinstance(parameter, DTensor) for parameter in module.parameters())
+        found: Tensor = reduce(value.to(self.device), "sum")
+        return found
 
 
 def make_accelerator(**settings: Any) -> Any:

@@ -28,6 +28,7 @@ from interplay.core.cache import Cache
 from interplay.core.config import dump_recipe
 from interplay.core.errors import InputError
 from interplay.core.files import atomic_write_text, read_json, write_json
+from interplay.core.progress import shown
 from interplay.core.seeds import derive_seed
 from interplay.methods.matrix.adapter import save_adapter
 from interplay.methods.matrix.config import MatrixConfig
@@ -97,7 +98,9 @@ def run(
         store = cache or Cache(scratch(folder) / "cache")
         return _train(_Task(resolved, clips, folder, store, backbone, used, around))
 
-    return together(Processes(), built, make) or open_artifact(out, "training")
+    processes = Processes()
+    with shown(processes.is_main):
+        return together(processes, built, make) or open_artifact(out, "training")
 
 
 def with_chosen_layers(config: TrainConfig, analysis: Artifact | None) -> TrainConfig:
@@ -154,7 +157,7 @@ class TrainedModel:
 
 def _train(task: _Task) -> Mapping[str, Any]:
     config, processes = task.config, Processes()
-    backbone = load_backbone(config.backbone, processes.device, DTYPES[config.precision])
+    backbone = _loaded(config, processes)
     if config.weights == "random":
         randomise(backbone, config.seed)
     installed = install_method(backbone, config)
@@ -185,6 +188,19 @@ def _train(task: _Task) -> Mapping[str, Any]:
         "lost_spans": list(data.lost_spans),
         "seconds_per_step": mean_of(history, "seconds"),
     }
+
+
+def _loaded(config: TrainConfig, processes: Processes) -> Backbone:
+    """The backbone on this process's device; transformers that are to be shared out wait on the CPU until they are."""
+    dtype = DTYPES[config.precision]
+    if not processes.shards:
+        return load_backbone(config.backbone, processes.device, dtype)
+    backbone = load_backbone(config.backbone, dtype=dtype)
+    backbone.computes_on = processes.device
+    for network in backbone.networks.values():
+        if network not in backbone.transformers:
+            network.to(processes.device)
+    return backbone
 
 
 def install_method(backbone: Backbone, config: TrainConfig) -> Installed | None:

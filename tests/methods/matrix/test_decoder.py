@@ -40,9 +40,9 @@ def _trained(decoder: MaskDecoder) -> MaskDecoder:
 def test_every_position_belongs_to_the_token_that_holds_it(name: str) -> None:
     grid = SHAPES[name]
     frames, height, width = grid.token_shape
-    numbers = torch.arange(grid.num_tokens, dtype=torch.float32).reshape(1, 1, *grid.token_shape)
+    numbers = torch.arange(grid.num_tokens, dtype=torch.float32).reshape(1, *grid.token_shape, 1)
     per_token = Upsampling.of(grid).positions
-    found = Upsampling.of(grid).sorted(numbers.expand(-1, per_token, -1, -1, -1))[0]
+    found = Upsampling.of(grid).sorted(numbers.expand(-1, -1, -1, -1, per_token))[0]
     assert found.shape == (grid.frames, *grid.latent_shape[1:])
     for token_frame in range(frames):
         for frame in grid.pixel_frames_of_token(token_frame):
@@ -56,7 +56,7 @@ def test_targets_by_token_meet_their_logits(name: str) -> None:
     """The loss compares token by token what belongs together place by place; what is beside the clip is never read."""
     grid, per_token = SHAPES[name], Upsampling.of(SHAPES[name]).positions
     generator = torch.Generator().manual_seed(0)
-    tokens = torch.randn(2, per_token, *grid.token_shape, generator=generator)
+    tokens = torch.randn(2, *grid.token_shape, per_token, generator=generator)
     places = Upsampling.of(grid).sorted(tokens).flatten(1)
     known = Upsampling.of(grid).by_token(torch.ones_like(places, dtype=torch.bool), grid.token_shape)
     assert known.dtype == torch.bool
@@ -67,7 +67,7 @@ def test_targets_by_token_meet_their_logits(name: str) -> None:
 
 def test_every_channel_has_a_place_of_its_own() -> None:
     grid = SHAPES["cogvideox"]
-    channels = torch.arange(16.0).reshape(1, 16, 1, 1, 1).expand(-1, -1, *grid.token_shape)
+    channels = torch.arange(16.0).expand(1, *grid.token_shape, -1)
     found = Upsampling.of(grid).sorted(channels)[0]
     assert found[1, 0, :2].tolist() == [0, 1]  # first frame of the second token, first row of its latents
     assert found[1, 1, :2].tolist() == [2, 3]

@@ -18,7 +18,7 @@ from interplay.backbones.registry import build_tiny
 from interplay.core.errors import InputError
 from interplay.methods.matrix.alignment import bce_term, l2_term, soft_dice_term
 from interplay.methods.matrix.config import MatrixConfig
-from interplay.methods.matrix.requests import MatrixSites, build_batch
+from interplay.methods.matrix.requests import MatrixSites, build_batch, missing_in
 from interplay.methods.matrix.targets import caption_of, clip_targets
 from interplay.methods.matrix.terms import MatrixHeads, losses, weighted_total
 from interplay.records.clip import Interaction
@@ -170,7 +170,7 @@ def test_what_cannot_contribute_is_counted_with_its_reason(backbone, grid, make_
     half = make_clip("half", tracks={"id1": make_track(0)})
     mute = make_clip("mute", caption="a <id1> man <verb> pushes the ball")
     run = Run(backbone, grid, [late, never, empty, half, mute])
-    reasons = {(m.clip_id, m.term, m.key): m.reason for m in run.batch.missing}
+    reasons = {(m.clip_id, m.term, m.key): m.reason for clip in run.targets for m in missing_in(CONFIG, clip)}
     assert reasons[("late", "spa_object", "id2")] == "not seen in the first frame"
     assert ("late", "sga_object", "id2") not in reasons
     assert reasons[("never", "sga_subject", "id1")] == "mask track is unknown in every frame"

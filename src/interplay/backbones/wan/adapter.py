@@ -209,14 +209,26 @@ class Wan(FlowBackbone):
             self.pipeline.load_lora_weights(str(folder), weight_name=file, load_into_transformer_2=bool(second))
 
     def draw_timesteps(self, count: int, generator: torch.Generator) -> Int[Tensor, " b"]:
-        total = self.objective.num_train_timesteps
-        draw = partial(draw_shifted_timesteps, shift=self._shift, num_train_timesteps=total, generator=generator)
-        if len(self.transformers) == 1:
-            return draw(count, within=range(total))
         # A batch is one expert's: each gets the share of batches that its timesteps have among all draws.
-        boundary = self._boundary
-        noisy = int(draw(1, within=range(total))) >= boundary
-        return draw(count, within=range(boundary, total) if noisy else range(boundary))
+        return self.draw_timesteps_of(self.draw_expert(generator), count, generator)
+
+    def draw_expert(self, generator: torch.Generator) -> int:
+        if len(self.transformers) == 1:
+            return 0
+        total = self.objective.num_train_timesteps
+        return 0 if int(self._draw(1, range(total), generator)) >= self._boundary else 1
+
+    def draw_timesteps_of(self, expert: int, count: int, generator: torch.Generator) -> Int[Tensor, " b"]:
+        total = self.objective.num_train_timesteps
+        if len(self.transformers) == 1:
+            return self._draw(count, range(total), generator)
+        return self._draw(count, range(self._boundary) if expert else range(self._boundary, total), generator)
+
+    def _draw(self, count: int, within: range, generator: torch.Generator) -> Int[Tensor, " b"]:
+        total = self.objective.num_train_timesteps
+        return draw_shifted_timesteps(
+            count, within=within, shift=self._shift, num_train_timesteps=total, generator=generator
+        )
 
     @property
     def _reads_image_tokens(self) -> bool:

@@ -15,19 +15,23 @@ as the plain head.
 
 Shape legend: ``l`` sites, ``r`` maps of one site, ``m`` maps, ``n`` video tokens, ``f h w`` token frames, height,
 width, ``p y x`` pixel frames, latent height, width, ``c`` channels, ``o`` positions of a decoded map (p y x), ``a`` the
-same by token (c f h w).
+same by token (f h w c).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
-from jaxtyping import Float, Shaped
+import torch
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 from torch.nn import functional
 
 from interplay.grid.token_grid import TokenGrid
+from interplay.methods.matrix.causal_conv import causal_conv
 from interplay.methods.matrix.score_head import ScoreHead
 
 
@@ -51,20 +55,28 @@ class Upsampling:
         """Decoded positions per token (those of token frame 0 are fewer)."""
         return self.t * self.y * self.x
 
-    def sorted(self, tokens: Float[Tensor, "m c f h w"]) -> Float[Tensor, "m p y x"]:
+    def sorted(self, tokens: Float[Tensor, "m f h w c"]) -> Float[Tensor, "m p y x"]:
         """Values per token, in the order time, height, width, brought to their places."""
-        maps, _, frames, height, width = tokens.shape
-        cut = tokens.reshape(maps, self.t, self.y, self.x, frames, height, width).permute(0, 4, 1, 5, 2, 6, 3)
+        maps, frames, height, width, _ = tokens.shape
+        cut = tokens.reshape(maps, frames, height, width, self.t, self.y, self.x).permute(0, 1, 4, 2, 5, 3, 6)
         # The pixel frames of token frame 0 are the last of its group, as in a causal autoencoder.
         return cut.reshape(maps, frames * self.t, height * self.y, width * self.x)[:, self.t - self.first :]
 
     def by_token(self, places: Shaped[Tensor, "m o"], token_shape: tuple[int, int, int]) -> Shaped[Tensor, "m a"]:
         """The inverse of :meth:`sorted`, flat; zeros where token frame 0 has no pixel frame."""
-        frames, height, width = token_shape
-        rows = height * self.y * width * self.x
-        padded = functional.pad(places, ((self.t - self.first) * rows, 0))
-        cut = padded.reshape(-1, frames, self.t, height, self.y, width, self.x)
-        return cut.permute(0, 2, 4, 6, 1, 3, 5).flatten(1)
+        nothing_first = functional.pad(places, (1, 0))
+        return nothing_first.index_select(1, _order(self, token_shape, places.device))
+
+
+@lru_cache(maxsize=64)
+def _order(upsampling: Upsampling, token_shape: tuple[int, int, int], device: torch.device) -> Int[Tensor, " a"]:
+    """Which position, counted from 1, is at each place of the order by token; 0 is none."""
+    frames, height, width = token_shape
+    shape = frames * upsampling.t, height * upsampling.y, width * upsampling.x
+    beside = (upsampling.t - upsampling.first) * shape[1] * shape[2]
+    numbers = (torch.arange(1, math.prod(shape) + 1) - beside).clamp(min=0)
+    cut = numbers.reshape(frames, upsampling.t, height, upsampling.y, width, upsampling.x)
+    return cut.permute(0, 2, 4, 1, 3, 5).flatten().to(device)
 
 
 class MaskDecoder(nn.Module):
@@ -85,7 +97,7 @@ class MaskDecoder(nn.Module):
     ) -> Float[Tensor, "l r o"]:
         """Logits of maps that were seen at these sites, on a grid of this token shape."""
         tokens = self.by_token(addresses, standardised, token_shape)
-        places = self.upsampling.sorted(tokens.reshape(-1, self.upsampling.positions, *token_shape))
+        places = self.upsampling.sorted(tokens.reshape(-1, *token_shape, self.upsampling.positions))
         return places.reshape(*standardised.shape[:2], -1)
 
     def by_token(
@@ -95,7 +107,7 @@ class MaskDecoder(nn.Module):
 
         The loss takes them so: sorting the targets costs less than sorting the logits and their gradient.
         """
-        maps = standardised.reshape(-1, 1, *token_shape)
+        maps = standardised.reshape(-1, *token_shape, 1)
         hidden = self.read(maps)
         for block in self.blocks:
             hidden = block(hidden)
@@ -112,12 +124,11 @@ class CausalConv(nn.Module):
         super().__init__()
         self.conv = nn.Conv3d(inputs, outputs, kernel_size=3, padding=(0, 1, 1))
 
-    def forward(self, maps: Float[Tensor, "m _ f h w"]) -> Float[Tensor, "m _ f h w"]:
+    def forward(self, maps: Float[Tensor, "m f h w _"]) -> Float[Tensor, "m f h w _"]:
         """As many frames as before; nothing is known before the first."""
-        before, bias = functional.pad(maps, (0, 0, 0, 0, 2, 0)), self.conv.bias
+        bias = self.conv.bias
         assert bias is not None
-        # The bias apart: on a CPU its gradient would take as long as that of the convolution.
-        return functional.conv3d(before, self.conv.weight, padding=(0, 1, 1)).add_(bias[:, None, None, None])
+        return causal_conv(maps, self.conv.weight, bias)
 
 
 class _Block(nn.Module):
@@ -125,6 +136,6 @@ class _Block(nn.Module):
         super().__init__()
         self.conv = CausalConv(width, width)
 
-    def forward(self, hidden: Float[Tensor, "m c f h w"]) -> Float[Tensor, "m c f h w"]:
+    def forward(self, hidden: Float[Tensor, "m f h w c"]) -> Float[Tensor, "m f h w c"]:
         out: Tensor = hidden + self.conv(functional.silu(hidden))
         return out

@@ -67,13 +67,12 @@ class _Fused(torch.autograd.Function):
 
 @dataclass(frozen=True)
 class _Masks:
-    """The targets of all rows: ``a``, ``b`` and ``c`` of the module's formulas, and what follows from them alone."""
+    """The targets of all rows: ``a`` and ``b`` of the module's formulas, and what follows from them alone."""
 
     config: MatrixConfig
     known: Float[Tensor, "r o"]
     inside: Float[Tensor, "r o"]
-    weighted: Float[Tensor, "r o"]
-    weight: Float[Tensor, "r 1"]
+    weight: Float[Tensor, "r 1"] | None
     count: Float[Tensor, "r 1"]
     inside_sum: Float[Tensor, "r 1"]
     square_sum: Float[Tensor, "r 1"]
@@ -84,20 +83,14 @@ class _Masks:
     ) -> _Masks:
         """Of targets and the positions in which they are known."""
         inside = target * known
-        if positive_weight is None:
-            weighted, weight = known, torch.ones_like(known[:, :1])
-        else:
-            weight = positive_weight.to(known.dtype)[:, None]
-            weighted = torch.addcmul(known, inside, weight - 1)
         return cls(
             config=config,
             known=known,
             inside=inside,
-            weighted=weighted,
-            weight=weight,
+            weight=None if positive_weight is None else positive_weight.to(known.dtype)[:, None],
             count=known.sum(dim=1, keepdim=True).clamp(min=1),
             inside_sum=inside.sum(dim=1, keepdim=True),
-            square_sum=_dot(inside, target),
+            square_sum=(inside * target).sum(dim=1, keepdim=True),
         )
 
     def compare(
@@ -105,28 +98,46 @@ class _Masks:
     ) -> None:
         """Write the loss of each row and, where it is wanted, the loss's gradient with respect to the maps."""
         bce, dice, l2 = self.config.bce, self.config.dice, self.config.l2
-        probability = maps.sigmoid()
+        scratch = torch.empty_like(maps) if gradient is None else gradient
+        # Zero where nothing is known: no later pass needs the mask.
+        probability = maps.sigmoid().mul_(self.known)
         square = probability.square()
-        overlap = _dot(probability, self.inside)
+        overlap = _dot(probability, self.inside, scratch)
         top = 2 * overlap + DICE_FLOOR
-        bottom = _dot(probability, self.known) + self.inside_sum + DICE_FLOOR
+        bottom = _sum(probability) + self.inside_sum + DICE_FLOOR
         total = dice * (1 - top / bottom)
-        total += l2 / self.count * (_dot(square, self.known) - 2 * overlap + self.square_sum)
+        total += l2 / self.count * (_sum(square) - 2 * overlap + self.square_sum)
         if bce:
-            cost = _dot(functional.softplus(maps), self.weighted) - self.weight * _dot(maps, self.inside)
-            total += bce / self.count * cost
+            total += bce / self.count * self._cross_entropy(maps, scratch)
         losses.copy_(total[:, 0])
         if gradient is None:
             return
         # dl/dp of Dice and L2, times dp/dx = p - p^2.
         torch.addcmul((dice * top / bottom.square()).expand_as(maps), probability, 2 * l2 / self.count, out=gradient)
-        gradient.mul_(self.known).addcmul_(self.inside, -2 * (dice / bottom + l2 / self.count))
+        gradient.addcmul_(self.inside, -2 * (dice / bottom + l2 / self.count))
         gradient.mul_(torch.sub(probability, square, out=square))
         if bce:
-            per_position = bce / self.count
-            gradient.addcmul_(probability.mul_(self.weighted), per_position)
-            gradient.addcmul_(self.inside, -self.weight * per_position)
+            per_position, positives = bce / self.count, self.inside
+            gradient.addcmul_(probability, per_position)
+            if self.weight is not None:
+                # c = a + (w - 1) b: what p adds where the mask is.
+                gradient.addcmul_(probability.mul_(positives), (self.weight - 1) * per_position)
+                per_position = self.weight * per_position
+            gradient.addcmul_(positives, -per_position)
+
+    def _cross_entropy(self, maps: Float[Tensor, "r o"], scratch: Float[Tensor, "r o"]) -> Float[Tensor, "r 1"]:
+        """Summed over the known positions."""
+        costs, gains = functional.softplus(maps), _dot(maps, self.inside, scratch)
+        if self.weight is None:
+            return _dot(costs, self.known, scratch) - gains
+        at_mask = (self.weight - 1) * _dot(costs, self.inside, scratch)
+        return _dot(costs, self.known, scratch) + at_mask - self.weight * gains
 
 
-def _dot(one: Float[Tensor, "r o"], other: Float[Tensor, "r o"]) -> Float[Tensor, "r 1"]:
-    return torch.bmm(one[:, None], other[:, :, None])[:, 0]
+def _dot(one: Float[Tensor, "r o"], other: Float[Tensor, "r o"], scratch: Float[Tensor, "r o"]) -> Tensor:
+    """Row by row, ``r 1``. On a CPU several times faster than a batch of matrix products with one row each."""
+    return _sum(torch.mul(one, other, out=scratch))
+
+
+def _sum(values: Float[Tensor, "r o"]) -> Float[Tensor, "r 1"]:
+    return values.sum(dim=1, keepdim=True)

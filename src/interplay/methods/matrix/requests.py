@@ -86,12 +86,11 @@ class Missing:
 
 @dataclass(frozen=True)
 class MatrixBatch:
-    """What to observe for a batch (``requests``), what to compare it with (``slots``), and what is ``missing``."""
+    """What to observe for a batch (``requests``), and what to compare it with (``slots``)."""
 
     size: int
     token_shape: tuple[int, int, int]
     slots: tuple[Slot, ...]
-    missing: tuple[Missing, ...]
 
     @property
     def requests(self) -> tuple[Scores, ...]:
@@ -107,7 +106,7 @@ def build_batch(
     text_length: int,
     device: torch.device | str = "cpu",
 ) -> MatrixBatch:
-    """Requests and targets for these clips, in the order of the batch."""
+    """Requests and targets for these clips, in the order of the batch; what they lack is told by :func:`missing_in`."""
     slots: list[Slot] = []
     for term, kind, role in config.terms():
         usable = [[e for e in clip.entities if e.role == role and not _unusable(e, kind)] for clip in clips]
@@ -120,7 +119,6 @@ def build_batch(
         size=len(clips),
         token_shape=(shapes[0][0], shapes[0][1], shapes[0][2]) if shapes else (0, 0, 0),
         slots=tuple(_weighted(config, slots)),
-        missing=tuple(one for clip in clips for one in missing_in(config, clip)),
     )
 
 
