@@ -39,9 +39,7 @@ from experiments.cells import (
     clips_of,
     closing,
     common_options,
-    each_cell,
-    hold_to,
-    settings_of,
+    experiment,
 )
 from experiments.numbers import Column, Contrast, contrast, mean_of, shown, signed, table
 
@@ -120,18 +118,7 @@ LAST = f"scores/{MANIFEST}"
 
 
 def main() -> None:
-    arguments = parse()
-    torch.set_num_threads(arguments.threads)
-    hold_to(arguments.work, settings_of(arguments, SETTINGS))
-    if not arguments.table:
-        room = Room.of(arguments)
-
-        def make(arm: str, seed: int) -> None:
-            room.make(arm, seed)
-            write(arguments)
-
-        each_cell(arguments.work, arguments.arms, arguments.seeds, make, last=LAST)
-    print(write(arguments))
+    experiment(parse(), SETTINGS, Room.of, write, last=LAST)
 
 
 def parse() -> argparse.Namespace:

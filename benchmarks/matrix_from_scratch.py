@@ -28,7 +28,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from experiments.cells import (
     SPLITS,
     cache_of,
@@ -37,9 +36,7 @@ from experiments.cells import (
     clips_of,
     closing,
     common_options,
-    each_cell,
-    hold_to,
-    settings_of,
+    experiment,
 )
 from experiments.numbers import Column, contrast, mean_of, shown, signed, speedup, steps_shown, table
 from jaxtyping import Float
@@ -88,18 +85,7 @@ SETTINGS = (
 
 
 def main() -> None:
-    arguments = parse()
-    torch.set_num_threads(arguments.threads)
-    hold_to(arguments.work, settings_of(arguments, SETTINGS))
-    if not arguments.table:
-        room = Room.of(arguments)
-
-        def make(arm: str, seed: int) -> None:
-            room.make(arm, seed)
-            write(arguments)
-
-        each_cell(arguments.work, arguments.arms, arguments.seeds, make, last=CURVE)
-    print(write(arguments))
+    experiment(parse(), SETTINGS, Room.of, write, last=CURVE)
 
 
 def parse() -> argparse.Namespace:

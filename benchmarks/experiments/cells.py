@@ -9,9 +9,9 @@ from __future__ import annotations
 import argparse
 import platform
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
@@ -25,6 +25,13 @@ from interplay.world.make import run as make_world
 
 SPLITS = ("test", "heldout")
 SETTINGS, CELLS = "settings.json", "cells"
+
+
+class Room(Protocol):
+    """What the cells of an experiment share, made once."""
+
+    def make(self, arm: str, seed: int) -> object:
+        """Make one cell."""
 
 
 def common_options(parser: argparse.ArgumentParser, *, seeds: Iterable[int], work: Path) -> None:
@@ -93,6 +100,31 @@ def each_cell(
         if not (cell(work, arm, seed) / last).is_file():
             print(f"[{number + 1}/{len(wanted)}] {arm}, seed {seed}", file=sys.stderr, flush=True)
             make(arm, seed)
+
+
+def experiment(
+    arguments: argparse.Namespace,
+    settings: Sequence[str],
+    room_of: Callable[[argparse.Namespace], Room],
+    write: Callable[[argparse.Namespace], str],
+    *,
+    last: str,
+) -> None:
+    """Make what is wanted cell by cell, and write the page after each; with ``--table``, the page alone.
+
+    ``settings`` name the options that make it another experiment, ``last`` the file that a complete cell has.
+    """
+    torch.set_num_threads(arguments.threads)
+    hold_to(arguments.work, settings_of(arguments, settings))
+    if not arguments.table:
+        room = room_of(arguments)
+
+        def make(arm: str, seed: int) -> None:
+            room.make(arm, seed)
+            write(arguments)
+
+        each_cell(arguments.work, arguments.arms, arguments.seeds, make, last=last)
+    print(write(arguments))
 
 
 def closing(script: str, device: str) -> str:
