@@ -80,6 +80,7 @@ SETTINGS = (
     "lambda_sga",
     "lambda_spa",
     "precision",
+    "compile",
     "sample_steps",
 )
 
@@ -103,6 +104,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--lambda-sga", type=float, default=0.02)
     parser.add_argument("--lambda-spa", type=float, default=0.01)
     parser.add_argument("--precision", default="float32", choices=["float32", "bfloat16"])
+    parser.add_argument("--compile", action="store_true", help="fuse the blocks that are not observed")
     parser.add_argument("--sample-steps", type=int, default=20)
     return parser.parse_args()
 
@@ -148,6 +150,7 @@ class Room:
             steps=given.steps,
             batch_size=given.batch,
             precision=given.precision,
+            compile=given.compile,
             optimizer="muon",
             learning_rate=given.learning_rate,
             schedule="constant",

@@ -15,12 +15,12 @@ from interplay.train.pretrain.run import run
 
 PHASE = AutoencoderConfig(name="autoencoder", steps=1, batch_size=1, crop_frames=9, learning_rate=1e-3)
 MOTION = PHASE.model_copy(
-    update={"name": "motion", "crop_frames": 17, "motion_weight": 4.0, "moving_share": 1.0, "precision": "bfloat16"}
+    update={"name": "motion", "crop_frames": 17, "motion_weight": 4.0, "moving_share": 1.0, "precision": "float32"}
 )
 BRIEF = DenoiserConfig(
     name="denoiser", steps=1, batch_size=1, learning_rate=1e-3, final_learning_rate=1e-5, warmup_steps=1
 )
-SHORT = PretrainConfig(autoencoder=(PHASE,), clips=2, denoiser=(BRIEF,))
+SHORT = PretrainConfig(autoencoder=(PHASE,), clips=2, denoiser=(BRIEF,), compile=False)
 
 
 @pytest.fixture(autouse=True)

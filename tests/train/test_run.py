@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,20 @@ def test_a_run_writes_what_the_next_stages_read(backbone_folder: str, clips: Art
     assert load_recipe(artifact.path / "recipe.yaml", TrainConfig).matrix == MATRIX
     adapted = {key.split(".")[2] for key in lora_of(artifact)}
     assert adapted == {"0", "1"}
+
+
+def test_compiled_blocks_train_as_others_do(
+    backbone_folder: str, clips: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The whole way but for the C++ compiler, whose part tests/train/test_compiled_blocks.py has in small.
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
+    losses = {}
+    for name in ("plain", "compiled"):
+        settings = config(backbone_folder, steps=2, compile=name == "compiled")
+        rows = csv.DictReader((run(settings, clips, tmp_path / name).path / "losses.csv").open())
+        losses[name] = [{key: float(value) for key, value in row.items() if key != "seconds"} for row in rows]
+    for plain, compiled in zip(losses["plain"], losses["compiled"], strict=True):
+        assert compiled == pytest.approx(plain, rel=1e-4)
 
 
 def test_the_stock_pipeline_loads_the_adapter(backbone_folder: str, clips: Artifact, tmp_path: Path) -> None:

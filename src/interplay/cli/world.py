@@ -41,6 +41,9 @@ def pretrain(
     out: Out,
     backbone: Annotated[str, typer.Option(help="Which tiny backbone to train.")] = "tiny-cogvideox",
     seed: Seed = 0,
+    fuse: Annotated[
+        bool, typer.Option("--compile/--no-compile", help="Compile the transformer's blocks; needs a C++ compiler.")
+    ] = True,
     threads: Threads = None,
     overwrite: Overwrite = False,
 ) -> None:
@@ -52,5 +55,5 @@ def pretrain(
     from interplay.train.pretrain.run import run
 
     use_threads(threads)
-    artifact = run(PretrainConfig(backbone=backbone, seed=seed), out, overwrite=overwrite)
+    artifact = run(PretrainConfig(backbone=backbone, seed=seed, compile=fuse), out, overwrite=overwrite)
     print(artifact.path)

@@ -62,7 +62,8 @@ class TrainConfig(Config):
     are, each size and length in a bucket of its own. ``also_train`` are patterns of parameter names below the
     transformer that are trained in full (``time_embedding.*``) beside the LoRA, which may be ``null``. ``weights:
     random`` begins with random weights in the place of the transformer's own and trains all of them: pretraining, with
-    the backbone's autoencoder and text encoder as they are.
+    the backbone's autoencoder and text encoder as they are. ``compile`` fuses the transformer's blocks, all but those
+    in which attention is observed (:mod:`interplay.train.compiled_blocks`).
     One step sees ``batch_size`` x ``gradient_accumulation`` x processes clips.
     """
 
@@ -79,6 +80,7 @@ class TrainConfig(Config):
     gradient_accumulation: int = Field(1, ge=1)
     gradient_checkpointing: bool = False
     precision: Precision = "float32"
+    compile: bool = False
     optimizer: OptimizerName = "adamw"
     betas: Betas = BETAS
     learning_rate: float = Field(gt=0)

@@ -3,7 +3,7 @@
 Muon (Jordan et al. 2024) replaces the momentum of a matrix by the nearest orthogonal one, so that all of its directions
 learn at one rate. It is meant for hidden matrices: embeddings, input and output projections, norms and biases keep
 AdamW. Updates are scaled to the size of AdamW's (Liu et al. 2025, "Muon is scalable for LLM training"), so that one
-learning rate serves both; ``benchmarks/pretraining_optimizer.md`` says what it gains here.
+learning rate serves both; ``benchmarks/pretraining.md`` says what it gains here.
 
 ``adamw8bit`` is AdamW with its two moments in eight bits (Dettmers et al. 2022), by the package bitsandbytes.
 """

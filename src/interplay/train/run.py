@@ -14,6 +14,7 @@ import io
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -37,6 +38,7 @@ from interplay.methods.matrix.requests import MatrixSites
 from interplay.records.store.reader import ClipStore
 from interplay.train.batches import TrainingClips
 from interplay.train.chart import CHART, draw_chart
+from interplay.train.compiled_blocks import compiled_blocks
 from interplay.train.config import TrainConfig
 from interplay.train.dataset import EncodedClips, encode_clips
 from interplay.train.heldout import HELD_OUT, SAMPLES, HeldOut
@@ -170,7 +172,8 @@ def _train(task: _Task) -> Mapping[str, Any]:
     losses = build_losses(config, backbone, data, installed)
     examination = _examination(task, losses, held_out, store, processes)
     trainer = _trainer(task, losses, data, examination)
-    history = trainer.run()
+    with compiled_blocks(backbone.transformers) if config.compile else nullcontext():
+        history = trainer.run()
     if processes.is_main:
         _write(task, model, trainer)
     return {

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import Field
 
 from interplay.core.config import Config
+from interplay.train.loop import Precision
 from interplay.train.optimizers import OptimizerName
 
 
@@ -28,13 +27,14 @@ class AutoencoderConfig(Config):
     kl_weight: float = 1e-5
     motion_weight: float = 0.0
     moving_share: float = Field(0.0, ge=0.0, le=1.0)
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Precision = "bfloat16"
 
 
 class DenoiserConfig(Config):
     """One phase of training transformer and text encoder on cached latents.
 
-    ``caption_dropout`` is the share of clips trained with the empty caption, which guidance needs.
+    ``caption_dropout`` is the share of clips trained with the empty caption, which guidance needs. ``precision`` is
+    that of the forward and backward pass; weights, losses and the optimiser stay in float32.
     """
 
     name: str
@@ -48,14 +48,19 @@ class DenoiserConfig(Config):
     clip_grad_norm: float = 1.0
     caption_dropout: float = 0.1
     ema_decay: float = 0.999
+    precision: Precision = "bfloat16"
 
 
 class PretrainConfig(Config):
-    """One pretraining run of one tiny backbone: phases of the autoencoder, then phases of the denoiser."""
+    """One pretraining run of one tiny backbone: phases of the autoencoder, then phases of the denoiser.
+
+    ``compile`` fuses the transformer's blocks (:mod:`interplay.train.compiled_blocks`).
+    """
 
     backbone: str = "tiny-cogvideox"
     seed: int = 0
     save_every: int = 200
+    compile: bool = True
     # The VAE works through a clip in chunks of 8 frames; crops of a whole clip's length teach it the seam. Most crops
     # of the last phase are laid on what moves: without it, moving limbs and things leave ghosts.
     autoencoder: tuple[AutoencoderConfig, ...] = (
@@ -71,7 +76,6 @@ class PretrainConfig(Config):
             learning_rate=1.5e-3,
             motion_weight=3.0,
             moving_share=0.8,
-            precision="bfloat16",
         ),
     )
     # So many distinct clips are encoded once and seen again and again by all phases of the denoiser.

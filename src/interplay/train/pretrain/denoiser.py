@@ -5,6 +5,7 @@ No alignment loss and no mask enters here: whether alignment helps is a question
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -14,6 +15,7 @@ from interplay.backbones.base import Backbone
 from interplay.backbones.batch import Batch
 from interplay.diffusion.training import noise_batch
 from interplay.records.caption import parse_caption
+from interplay.train.compiled_blocks import compiled_blocks
 from interplay.train.loop import History, LoopConfig, Schedule, Trainer
 from interplay.train.optimizers import OptimizerConfig
 from interplay.train.pretrain.config import DenoiserConfig
@@ -31,6 +33,7 @@ def train_denoiser(
     *,
     seed: int,
     save_every: int,
+    compiled: bool,
 ) -> History:
     """One phase: train transformer and text encoder in place (weights become the moving average).
 
@@ -42,9 +45,12 @@ def train_denoiser(
         clip_grad_norm=settings.clip_grad_norm,
         ema_decay=settings.ema_decay,
         save_every=save_every,
+        precision=settings.precision,
     )
     module = DenoiserLosses(backbone, settings, cache, tokens)
-    return Trainer(module, schedule, folder, name=settings.name, seed=seed, loop=loop).run()
+    trainer = Trainer(module, schedule, folder, name=settings.name, seed=seed, loop=loop)
+    with compiled_blocks(backbone.transformers) if compiled else nullcontext():
+        return trainer.run()
 
 
 class DenoiserLosses(nn.Module):

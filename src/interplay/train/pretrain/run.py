@@ -43,7 +43,14 @@ def _train(config: PretrainConfig, folder: Path) -> Mapping[str, Any]:
     tokens = world_tokens(backbone, config.seed, config.clips)
     for phase in config.denoiser:
         histories[phase.name] = train_denoiser(
-            backbone, phase, cache, tokens, work, seed=config.seed, save_every=config.save_every
+            backbone,
+            phase,
+            cache,
+            tokens,
+            work,
+            seed=config.seed,
+            save_every=config.save_every,
+            compiled=config.compile,
         )
     facts = CardFacts(backbone.pipeline_class, num_frames, size_hw, _size(backbone.vae), _denoiser_size(backbone))
     backbone.save(folder)
