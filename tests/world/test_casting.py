@@ -7,7 +7,7 @@ import pytest
 from interplay.world.layout import slot_width
 from interplay.world.motion.take import hold_offset
 from interplay.world.sampling import scene_at
-from interplay.world.scene import BACK_LANE_Y, Scene
+from interplay.world.scene import Scene
 from interplay.world.verbs import INTERACTIONS, verb_named
 from interplay.world.vocabulary import STAND_HEIGHT
 from world_scenes import SQUARE, WIDE, scene_of
@@ -71,7 +71,7 @@ def test_what_is_held_starts_in_the_hands_and_the_holder_faces_it():
         subject, thing = scene.member(event.subject), scene.member(event.object)
         ahead, up = hold_offset(subject.kind, thing.kind)
         assert thing.x - subject.x == pytest.approx(event.direction * ahead, abs=2e-4)
-        assert thing.y == pytest.approx(up, abs=1e-4)
+        assert thing.y == pytest.approx(subject.ground + up, abs=1e-4)
         assert subject.facing == event.direction
 
 
@@ -81,12 +81,42 @@ def test_who_is_going_to_look_faces_away_and_others_face_anyhow():
     assert ways == {-1, 1}
 
 
-def test_heights_are_those_of_ground_stool_and_back_lane():
+def test_heights_are_those_of_ground_and_stool_in_both_lanes():
     for scene in scenes(100):
         held = {e.object for e in scene.events if verb_named(e.verb).room.held}
         for member in scene.members:
             if member.id not in held:
-                assert member.y in ((BACK_LANE_Y,) if member.lane else (0.0, STAND_HEIGHT))
+                height = round(member.y - member.ground, 4)
+                assert height == 0.0 or (height == STAND_HEIGHT and member.kind.on_stand)
+
+
+def test_all_who_take_part_in_an_event_stand_in_one_lane():
+    for scene in scenes(100):
+        for event in scene.events:
+            assert len({scene.member(role).lane for role in event.roles}) == 1
+
+
+def test_the_lane_does_not_give_away_who_acts():
+    differences = []
+    for scene in scenes(800):
+        others = [m for m in scene.members if m.family != "thing" and m.id not in scene.participants]
+        if len(scene.events) == 1:
+            subject = scene.member(scene.events[0].subject)
+            differences += [other.lane - subject.lane for other in others]
+    assert {-1, 0, 1} == set(differences)
+    assert abs(sum(differences)) < 4 * (0.5 * len(differences)) ** 0.5
+
+
+def test_neither_stools_nor_distances_give_away_what_is_done():
+    spare = [m for s in scenes(400) for m in s.members if m.kind.on_stand and m.id not in s.participants]
+    assert {m.y > m.ground for m in spare} == {True, False}
+    far = [_distance(scene_of("kick", seed)) for seed in range(16)]
+    assert max(far) - min(far) > 0.03
+
+
+def _distance(scene: Scene) -> float:
+    event = scene.events[0]
+    return abs(scene.member(event.subject).x - scene.member(event.object).x)
 
 
 def _look(seed: int) -> Scene:

@@ -14,7 +14,7 @@ from interplay.world.scene import Scene
 from world_scenes import SIZE, scene_of
 
 NUM_FRAMES = 17
-SCENES = 400
+SCENES = 1000
 
 
 @cache

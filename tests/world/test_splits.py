@@ -20,6 +20,18 @@ def shown(scene: Scene) -> list[Composition]:
     ]
 
 
+def test_what_two_do_to_each_other_is_not_held_out_from_either_side():
+    mutual = 0
+    for index in range(1500):
+        scene = scene_at(0, "train", index, WIDE)
+        for event in scene.events:
+            if VERBS[event.verb].mutual:
+                mutual += 1
+                one, other = scene.member(event.object), scene.member(event.subject)
+                assert not is_held_out(Composition(event.verb, one.colour, other.noun))
+    assert mutual > 100
+
+
 def test_training_never_shows_a_held_out_composition_and_heldout_nothing_else():
     for index in range(400):
         assert not any(map(is_held_out, shown(scene_at(0, "train", index, WIDE))))

@@ -8,6 +8,7 @@ import pytest
 from interplay.world.motion.person import PersonPose
 from interplay.world.motion.thing import ThingPose
 from interplay.world.physics import faults
+from interplay.world.sampling import scene_at
 from interplay.world.staging import stage
 from interplay.world.twins import twin
 from interplay.world.verbs import INTERACTIONS, VERBS
@@ -30,6 +31,17 @@ def test_verbs_of_touch_have_contacts_and_others_none(verb):
     assert bool(motion.contacts) == VERBS[verb].touches
     for contact in motion.contacts:
         assert 0 <= contact.first <= contact.last <= 16
+
+
+def test_a_mouth_moves_while_there_is_speech_also_where_nothing_happens():
+    scenes = (scene_at(0, "train", index, WIDE) for index in range(600))
+    speaking = [scene for scene in scenes if scene.speaker and not scene.events]
+    assert speaking
+    for scene in speaking:
+        pose = stage(scene, 17).poses[scene.speaker]
+        assert isinstance(pose, PersonPose)
+        assert pose.mouth.shape == (17,)
+        assert np.ptp(pose.mouth) > 0.2
 
 
 # Who ends somewhere else, by so much at least; and what ends in another state.

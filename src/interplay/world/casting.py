@@ -12,19 +12,22 @@ from dataclasses import dataclass
 import numpy as np
 
 from interplay.world.figures.scenery import BACKDROPS
-from interplay.world.layout import Block, Place, bystander_place, event_block, slot_width, spread, stage_width
+from interplay.world.layout import CROWDED, Block, Place, event_block, slot_width, spread, stage_width
 from interplay.world.palette import INSTANCE_COLOURS
-from interplay.world.scene import Event, Member, Scene
+from interplay.world.scene import Event, Member, Scene, ground_of
 from interplay.world.splits import Composition
 from interplay.world.verbs import VERBS
 from interplay.world.verbs.base import Verb
-from interplay.world.vocabulary import ANIMALS, NOUNS, PERSONS, STAND_HEIGHT, THINGS, Noun
+from interplay.world.vocabulary import ANIMALS, NOUNS, PERSONS, ROBOTS, STAND_HEIGHT, THINGS
 
 MAX_MEMBERS = 5
 # A small square picture holds fewer figures than a wide one.
 _NARROW, _MAX_NARROW = 1.3, 4
 _PERSON_ACTS, _SPEAKS, _SAME_KIND, _SECOND_ACTOR = 0.75, 0.25, 0.5, 0.9
-_BYSTANDERS = (*PERSONS, *PERSONS, *ANIMALS)
+_BYSTANDERS = (*PERSONS, *PERSONS, *ANIMALS, *ROBOTS)
+_SLOWEST, _FASTEST = 0.75, 1.3
+# Share of distractors that stand on a stool, of those that may.
+_RAISED = 0.3
 _DISTRACTORS = tuple(noun for noun in THINGS if noun not in ("door", "lamp"))
 # When one event follows the other, they overlap a little.
 _FIRST_ENDS, _SECOND_STARTS = 0.62, 0.38
@@ -32,17 +35,35 @@ _FIRST_ENDS, _SECOND_STARTS = 0.62, 0.38
 
 @dataclass(frozen=True)
 class _Part:
-    """One event before anybody has a name: nouns, heights and colour by role, and where it goes."""
+    """One event before anybody has a name: nouns, heights and colour by role, where it goes, and in which lane.
+
+    ``pace`` is how far the subject comes from, of what is usual.
+    """
 
     verb: Verb
     nouns: Mapping[str, str]
     heights: Mapping[str, float]
     colour: str
     direction: int
+    lane: int
+    pace: float
 
     def block(self, crowded: bool) -> Block:
         cast = {role: NOUNS[noun] for role, noun in self.nouns.items()}
-        return event_block(self.verb, cast, self.heights, self.direction, crowded)
+        return event_block(self.verb, cast, self.heights, self.direction, CROWDED if crowded else self.pace)
+
+
+@dataclass(frozen=True)
+class _Other:
+    """A bystander or a distractor: its lane, and the height of the stool under it."""
+
+    noun: str
+    lane: int
+    height: float
+
+    @property
+    def width(self) -> float:
+        return slot_width(NOUNS[self.noun], self.height)
 
 
 def sample_scene(
@@ -53,16 +74,17 @@ def sample_scene(
     ``alone`` leaves out bystanders and distractors. ``aspect`` is the picture's width / height.
     """
     parts = [_cast(composition, rng) for composition in wanted]
-    others = [] if alone else _others(parts, aspect, rng)
+    others = [] if alone else [_other(noun, rng) for noun in _others(parts, aspect, rng)]
     return _Assembly(parts, others, aspect, rng).scene()
 
 
 def _cast(composition: Composition, rng: np.random.Generator) -> _Part:
     verb = VERBS[composition.verb]
     direction = 1 if rng.random() < 0.5 else -1
+    lane, pace = int(rng.integers(2)), _SLOWEST + (_FASTEST - _SLOWEST) * float(rng.random())
     if not verb.objects:
         nouns = {"subject": composition.noun}
-        return _Part(verb, nouns, {}, composition.subject_colour, direction)
+        return _Part(verb, nouns, {}, composition.subject_colour, direction, lane, pace)
     nouns = {"subject": _subject(verb, rng), "object": composition.noun}
     if verb.recipients:
         nouns["recipient"] = _pick(verb.recipients, rng)
@@ -70,7 +92,7 @@ def _cast(composition: Composition, rng: np.random.Generator) -> _Part:
     kind = NOUNS[nouns[target]]
     raised = kind.on_stand and rng.random() < verb.room.stand
     heights = {"object": 0.0, target: STAND_HEIGHT if raised else 0.0}
-    return _Part(verb, nouns, heights, composition.subject_colour, direction)
+    return _Part(verb, nouns, heights, composition.subject_colour, direction, lane, pace)
 
 
 def _subject(verb: Verb, rng: np.random.Generator) -> str:
@@ -98,6 +120,11 @@ def _others(parts: Sequence[_Part], aspect: float, rng: np.random.Generator) -> 
     return found
 
 
+def _other(noun: str, rng: np.random.Generator) -> _Other:
+    raised = NOUNS[noun].on_stand and rng.random() < _RAISED
+    return _Other(noun, int(rng.integers(2)), STAND_HEIGHT if raised else 0.0)
+
+
 def _pick(options: Sequence[str], rng: np.random.Generator) -> str:
     return options[int(rng.integers(len(options)))]
 
@@ -105,7 +132,9 @@ def _pick(options: Sequence[str], rng: np.random.Generator) -> str:
 class _Assembly:
     """Puts parts and others on a stage, in random order from left to right, and gives ids and colours."""
 
-    def __init__(self, parts: Sequence[_Part], others: Sequence[str], aspect: float, rng: np.random.Generator) -> None:
+    def __init__(
+        self, parts: Sequence[_Part], others: Sequence[_Other], aspect: float, rng: np.random.Generator
+    ) -> None:
         self.parts, self.others, self.aspect, self.rng = parts, others, aspect, rng
         self.colours = self._colours([part.colour for part in parts])
         self.members: list[Member] = []
@@ -113,13 +142,13 @@ class _Assembly:
     def scene(self) -> Scene:
         crowded = len(self.parts) > 1 or self.aspect < _NARROW
         blocks = [part.block(crowded) for part in self.parts]
-        slots = [block.width for block in blocks] + [slot_width(NOUNS[noun]) for noun in self.others]
+        slots = [block.width for block in blocks] + [other.width for other in self.others]
         order = self.rng.permutation(len(slots)).tolist()
         width = stage_width(slots, self.aspect)
         edges = dict(zip(order, spread([slots[i] for i in order], width, self.rng), strict=True))
         events = [self._event(part, blocks[i], edges[i]) for i, part in enumerate(self.parts)]
-        for number, noun in enumerate(self.others, start=len(blocks)):
-            self._bystander(NOUNS[noun], edges[number])
+        for number, other in enumerate(self.others, start=len(blocks)):
+            self._other(other, edges[number])
         people = [m.id for m in self.members if m.family == "person"]
         speaks = bool(people) and self.rng.random() < _SPEAKS
         return Scene(
@@ -142,7 +171,7 @@ class _Assembly:
         for role, noun in part.nouns.items():
             colour = part.colour if role == "subject" else self.colours.pop()
             place = block.places[role]
-            ids[role] = self._join(noun, colour, Place(left + place.x, place.y), self._facing(part, role), 0)
+            ids[role] = self._join(noun, colour, Place(left + place.x, place.y), self._facing(part, role), part.lane)
         return Event(part.verb.name, ids["subject"], ids.get("object"), ids.get("recipient"), part.direction)
 
     def _facing(self, part: _Part, role: str) -> int:
@@ -154,14 +183,16 @@ class _Assembly:
             return -part.direction
         return part.direction if part.verb.room.held else anyhow
 
-    def _bystander(self, noun: Noun, left: float) -> None:
-        place = bystander_place(noun, left)
+    def _other(self, other: _Other, left: float) -> None:
         facing = 1 if self.rng.random() < 0.5 else -1
-        self._join(noun.name, self.colours.pop(), place, facing, 0 if noun.family == "thing" else 1)
+        place = Place(left + other.width / 2, other.height)
+        self._join(other.noun, self.colours.pop(), place, facing, other.lane)
 
     def _join(self, noun: str, colour: str, place: Place, facing: int, lane: int) -> str:
+        """Add a member at a place over its lane's ground; its id."""
         name = f"id{len(self.members) + 1}"
-        self.members.append(Member(name, noun, colour, round(place.x, 4), round(place.y, 4), facing, lane))
+        bottom = round(ground_of(lane) + place.y, 4)
+        self.members.append(Member(name, noun, colour, round(place.x, 4), bottom, facing, lane))
         return name
 
 

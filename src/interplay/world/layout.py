@@ -11,15 +11,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from interplay.world.motion.take import hold_offset
-from interplay.world.scene import BACK_LANE_Y
 from interplay.world.verbs.base import Verb
 from interplay.world.vocabulary import Noun
 
 MARGIN = 0.05
 # Width of the stage relative to the picture's shape: a person is then a good half of the picture's height.
 _CLOSE = 0.9
-# Those at the back may be overlapped a little by who passes before them.
-_BACK_SHARE, _THING_GAP = 0.8, 0.03
+# Neighbours of two lanes may overlap a little.
+_FIGURE_SHARE, _THING_GAP = 0.9, 0.03
+# The elbow of a robot arm at rest lies behind its base.
+_ROBOT_SHARE = 2.1
+_STAND_LEAST, _STAND_MARGIN = 0.07, 0.02
 # In a crowded picture approaches are shorter.
 CROWDED = 0.6
 
@@ -41,13 +43,16 @@ class Block:
 
 
 def event_block(
-    verb: Verb, cast: Mapping[str, Noun], heights: Mapping[str, float], direction: int, crowded: bool
+    verb: Verb, cast: Mapping[str, Noun], heights: Mapping[str, float], direction: int, pace: float
 ) -> Block:
-    """The block of an event. ``cast`` and ``heights`` (of stools) are by role: subject, object, recipient."""
+    """The block of an event. ``cast`` and ``heights`` (of stools) are by role: subject, object, recipient.
+
+    ``pace`` makes the approach longer or shorter, so that a distance does not tell what is going to be done.
+    """
     room, subject = verb.room, cast["subject"]
     walks = subject.family != "robot"
     start = (room.behind if walks else 0.0) + subject.half_width
-    ahead = (room.approach * (CROWDED if crowded else 1.0)) if walks else 0.0
+    ahead = room.approach * pace if walks else 0.0
     places = {"subject": Place(start, 0.0)}
     if "object" not in cast:
         return _mirrored(start + room.approach + subject.half_width + room.beyond, places, direction)
@@ -72,14 +77,16 @@ def stage_width(slots: Sequence[float], aspect: float) -> float:
     return round(max(_CLOSE * aspect, sum(slots) + 2 * MARGIN), 4)
 
 
-def slot_width(noun: Noun) -> float:
-    """Room that a bystander or a distractor takes along the stage."""
-    return 2 * noun.half_width + _THING_GAP if noun.family == "thing" else 2 * _BACK_SHARE * noun.half_width
+def slot_width(noun: Noun, height: float = 0.0) -> float:
+    """Room that a bystander or a distractor, on a stool of this height, takes along the stage."""
+    if noun.family == "thing":
+        return 2 * (stand_half_width(noun) if height else noun.half_width) + _THING_GAP
+    return 2 * noun.half_width * (_ROBOT_SHARE if noun.family == "robot" else _FIGURE_SHARE)
 
 
-def bystander_place(noun: Noun, left: float) -> Place:
-    """The place of a bystander (at the back) or a distractor in a slot that begins at ``left``."""
-    return Place(left + slot_width(noun) / 2, 0.0 if noun.family == "thing" else BACK_LANE_Y)
+def stand_half_width(noun: Noun) -> float:
+    """Half the width of the stool under a thing."""
+    return max(noun.half_width, _STAND_LEAST) + _STAND_MARGIN
 
 
 def spread(slots: Sequence[float], width: float, rng: np.random.Generator) -> list[float]:

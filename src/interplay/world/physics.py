@@ -5,7 +5,7 @@ Shapes: p pixel frames.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -77,12 +77,17 @@ def _early(scene: Scene, motion: Motion) -> Iterator[str]:
 
 def _through_each_other(scene: Scene, motion: Motion) -> Iterator[str]:
     """Torsos of one lane keep apart; so do torsos and what stands before them."""
-    people = [m for m in scene.members if isinstance(motion.poses[m.id], PersonPose) and m.lane == 0]
+    for lane in (0, 1):
+        yield from _in_each_other([m for m in scene.members if m.lane == lane], motion)
+
+
+def _in_each_other(members: Sequence[Member], motion: Motion) -> Iterator[str]:
+    people = [m for m in members if isinstance(motion.poses[m.id], PersonPose)]
     for one, other in combinations(people, 2):
         gap = np.abs(_chest(motion, one).x - _chest(motion, other).x).min()
         if gap < _TORSO * (one.kind.scale + other.kind.scale) - _SQUEEZE:
             yield f"{one.id} and {other.id} stand in each other ({gap:.3f} apart)"
-    things = [m for m in scene.members if m.family == "thing" and m.lane == 0 and m.noun != "door"]
+    things = [m for m in members if m.family == "thing" and m.noun != "door"]
     for person in people:
         for thing in things:
             if _inside(motion, person, thing):

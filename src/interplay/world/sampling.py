@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from interplay.core.seeds import derive_seed
 from interplay.world.casting import sample_scene
 from interplay.world.render import Rendering, render
 from interplay.world.scene import Scene
-from interplay.world.splits import Composition, Split, draw_composition
+from interplay.world.splits import Composition, Split, draw_composition, is_held_out
 from interplay.world.verbs import VERBS
 
 # Shares of clips in which nothing happens, and in which two things do; the held-out split always shows something.
@@ -18,7 +20,19 @@ _NOTHING, _TWO = 0.04, 0.12
 def scene_at(seed: int, split: Split, index: int, aspect: float) -> Scene:
     """The scene of clip ``index`` in ``split`` of the world with root ``seed``; ``aspect`` is width / height."""
     rng = np.random.default_rng(derive_seed(seed, "world", split, index))
-    return sample_scene(_compositions(split, rng), aspect, rng, alone=split == "solo")
+    scene = sample_scene(_compositions(split, rng), aspect, rng, alone=split == "solo")
+    while split in ("train", "test") and any(map(is_held_out, shown(scene))):
+        scene = sample_scene(_compositions(split, rng), aspect, rng)
+    return scene
+
+
+def shown(scene: Scene) -> Iterator[Composition]:
+    """The compositions that a scene shows. What two do to each other shows two: it may be told from either side."""
+    for event in scene.events:
+        one, other = scene.member(event.subject), scene.member(event.object or event.subject)
+        yield Composition(event.verb, one.colour, other.noun)
+        if VERBS[event.verb].mutual:
+            yield Composition(event.verb, other.colour, one.noun)
 
 
 def _compositions(split: Split, rng: np.random.Generator) -> list[Composition]:

@@ -13,15 +13,21 @@ from typing import Any
 
 from interplay.world.vocabulary import NOUNS, Family, Noun
 
-# Bystanders stand this much farther up the ground than the actors, who pass in front of them.
+# The back lane lies this much farther up the ground than the front one, whose figures are painted over it.
 BACK_LANE_Y = 0.06
+
+
+def ground_of(lane: int) -> float:
+    """Height of the ground in a lane."""
+    return BACK_LANE_Y if lane else 0.0
 
 
 @dataclass(frozen=True)
 class Member:
     """One instance at its start: centre ``x``, bottom ``y``, ``facing`` -1 (left) or 1 (right), a colour of its own.
 
-    ``lane`` is 1 for those who stand at the back, 0 for all others.
+    ``lane`` is 1 at the back and 0 in front. All who take part in an event stand in one lane, and which one says
+    nothing about who they are: a picture must not give away who is going to act.
     """
 
     id: str
@@ -31,6 +37,11 @@ class Member:
     y: float
     facing: int
     lane: int = 0
+
+    @property
+    def ground(self) -> float:
+        """Height of the ground in its lane."""
+        return ground_of(self.lane)
 
     @property
     def kind(self) -> Noun:

@@ -1,23 +1,23 @@
-"""How a scene moves: every event is directed by its verb, everybody else stands by and looks on.
+"""How a scene moves: every event is directed by its verb, and everybody else stands by.
 
 Shapes: p pixel frames, or 1 for who does not move.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from interplay.world.layout import stand_half_width
 from interplay.world.motion.actor import Actor
 from interplay.world.motion.animal import Animal, AnimalPose
 from interplay.world.motion.clock import Clock
-from interplay.world.motion.curves import constant, still
 from interplay.world.motion.person import Person, PersonPose
 from interplay.world.motion.robot import Robot, RobotPose
 from interplay.world.motion.speech import mouth
 from interplay.world.motion.take import Contact, Take
 from interplay.world.motion.thing import Thing, ThingPose
-from interplay.world.scene import BACK_LANE_Y, Member, Scene
+from interplay.world.scene import Member, Scene
 from interplay.world.verbs import verb_named
 
 Pose = PersonPose | AnimalPose | RobotPose | ThingPose
@@ -65,9 +65,9 @@ def stage(scene: Scene, num_frames: int) -> Motion:
     poses: dict[str, Pose] = {key: thing.pose() for key, thing in things.items()}
     for member in scene.members:
         if member.id in actors:
-            poses[member.id] = _pose(scene, member, actors[member.id], takes)
+            poses[member.id] = _pose(scene, member, actors[member.id], num_frames)
     stands = _stands(scene)
-    grounds = {m.id: BACK_LANE_Y if m.lane else 0.0 for m in scene.members}
+    grounds = {m.id: m.ground for m in scene.members}
     contacts = tuple(contact for take in takes for contact in take.contacts)
     return Motion(num_frames, poses, contacts, tuple(take.clock for take in takes), grounds, stands)
 
@@ -81,20 +81,17 @@ def _cast(scene: Scene, num_frames: int) -> tuple[dict[str, Actor], dict[str, Th
     return actors, things
 
 
-def _pose(scene: Scene, member: Member, actor: Actor, takes: Sequence[Take]) -> Pose:
-    if takes and member.id not in scene.participants:
-        seen = scene.member(takes[0].event.object or takes[0].event.subject)
-        actor.look_at(still(seen.x, seen.y + 0.5 * seen.kind.height), constant(1.0))
+def _pose(scene: Scene, member: Member, actor: Actor, num_frames: int) -> Pose:
     pose: Pose = actor.pose()
     if isinstance(pose, PersonPose) and member.id == scene.speaker:
-        return replace(pose, mouth=mouth(scene.speech, takes[0].clock.num_frames if takes else 1))
+        return replace(pose, mouth=mouth(scene.speech, num_frames))
     return pose
 
 
 def _stands(scene: Scene) -> tuple[Stand, ...]:
     held = {str(event.object) for event in scene.events if verb_named(event.verb).room.held}
     return tuple(
-        Stand(m.x, 0.0, max(m.kind.half_width, 0.07) + 0.02, m.y)
+        Stand(m.x, m.ground, stand_half_width(m.kind), m.y - m.ground)
         for m in scene.members
-        if m.family == "thing" and m.lane == 0 and m.y > 0 and m.id not in held
+        if m.family == "thing" and m.y > m.ground and m.id not in held
     )

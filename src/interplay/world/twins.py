@@ -52,5 +52,5 @@ def _handed(scene: Scene, member: Member, event: Event) -> Member:
         return replace(member, facing=event.direction)
     if member.id == event.object:
         ahead, up = hold_offset(subject.kind, member.kind)
-        return replace(member, x=round(subject.x + event.direction * ahead, 4), y=round(up, 4))
+        return replace(member, x=round(subject.x + event.direction * ahead, 4), y=round(subject.ground + up, 4))
     return member

@@ -63,11 +63,12 @@ def test_the_drawn_first_frame_is_that_of_the_clip(verb):
 
 
 def test_stools_belong_to_the_empty_stage_and_what_is_held_has_none():
-    scene = next(s for s in scenes_of("hold", 20) if s.member(str(s.events[0].object)).y > 0)
-    bare = replace(scene, members=tuple(replace(m, y=0.0) for m in scene.members))
+    objects = ((scene, scene.member(str(scene.events[0].object))) for scene in scenes_of("hold", 20))
+    scene = next(scene for scene, thing in objects if thing.y > thing.ground)
+    bare = replace(scene, members=tuple(replace(m, y=m.ground) for m in scene.members))
     assert (empty_stage(Brief.of(scene), SIZE_HW) != empty_stage(Brief.of(bare), SIZE_HW)).any()
     held = scenes_of("hand over", 1)[0]
-    bare = replace(held, members=tuple(replace(m, y=0.0) for m in held.members))
+    bare = replace(held, members=tuple(replace(m, y=m.ground) for m in held.members))
     assert (empty_stage(Brief.of(held), SIZE_HW) == empty_stage(Brief.of(bare), SIZE_HW)).all()
 
 

@@ -19,6 +19,7 @@ from interplay.world.figures.owners import PARTS
 from interplay.world.figures.scenery import draw_stand, paint_backdrop
 from interplay.world.figures.things import draw_light, draw_thing
 from interplay.world.judge.brief import Brief, Plot
+from interplay.world.layout import stand_half_width
 from interplay.world.motion.actor import HANDS, Actor
 from interplay.world.motion.animal import Animal
 from interplay.world.motion.curves import Path, constant
@@ -28,14 +29,13 @@ from interplay.world.motion.take import grips
 from interplay.world.motion.thing import Thing, ThingPose
 from interplay.world.palette import INSTANCE_COLOURS
 from interplay.world.render import draw_lights_and_shadows, draw_members, own_looks
-from interplay.world.scene import BACK_LANE_Y, Member, Scene
+from interplay.world.scene import Member, Scene
 from interplay.world.staging import Motion, Pose, Stand
 
 # Verbs whose object starts open, or lit.
 _STARTS_ON = ("close", "turn off")
 _OPENING = ("open", "close")
 # A stool is this much wider than what stands on it, and at least this wide (half widths).
-_STAND_MARGIN, _STAND_LEAST = 0.02, 0.07
 _ACTORS: Mapping[str, type[Person] | type[Animal] | type[Robot]] = {"person": Person, "animal": Animal, "robot": Robot}
 
 
@@ -52,7 +52,7 @@ def first_frame(brief: Brief, size_hw: tuple[int, int]) -> FirstFrame:
     """Draw the first frame."""
     scene = _still_scene(brief)
     poses = _first_poses(brief)
-    grounds = {m.id: BACK_LANE_Y if m.lane else 0.0 for m in brief.members}
+    grounds = {m.id: m.ground for m in brief.members}
     canvas = Canvas(1, Camera(size_hw, brief.width), _scenery(brief.background, Camera(size_hw, brief.width)))
     draw_lights_and_shadows(canvas, scene, Motion(1, poses, (), (), grounds, stands(brief)))
     draw_members(canvas, scene, poses, own_looks(scene))
@@ -81,9 +81,9 @@ def stands(brief: Brief) -> tuple[Stand, ...]:
     """The stools: under every thing that starts above the ground and in nobody's hands."""
     held = {plot.object for plot in brief.plots if plot.kind.room.held}
     return tuple(
-        Stand(m.x, 0.0, max(m.kind.half_width, _STAND_LEAST) + _STAND_MARGIN, m.y)
+        Stand(m.x, m.ground, stand_half_width(m.kind), m.y - m.ground)
         for m in brief.members
-        if m.family == "thing" and m.lane == 0 and m.y > 0 and m.id not in held
+        if m.family == "thing" and m.y > m.ground and m.id not in held
     )
 
 

@@ -77,9 +77,9 @@ def _alive(look: Appearance, mask: Bool[ndarray, "y x"], own: Bool[ndarray, "y x
 
 
 def _standing(look: Appearance, mask: Bool[ndarray, "y x"], view: View) -> Place:
-    """A thing where it stood at first, in whatever state."""
+    """A thing where it stood at first, in whatever state; it may be told by its surroundings alone."""
     member = look.member
-    high = _extremes(np.nonzero(mask)[0], view)[1]
+    high = _extremes(np.nonzero(mask)[0], view)[1] if mask.any() else member.y + member.kind.height
     return Place(member.x, member.y + member.kind.height / 2, member.y, high)
 
 

@@ -78,7 +78,7 @@ def _fly(take: Take, far: float, hop: float) -> None:
     thing = take.thing
     spent = np.float32(1.0) - take.clock.linear(TOUCH + _STRIKE, DONE)
     gone: Curve = np.float32(1.0) - spent * spent
-    drop = thing.member.y * gone * gone
+    drop = (thing.member.y - thing.member.ground) * gone * gone
     thing.base = thing.base.moved(take.d * far * gone, hop * arc(gone) - drop)
     if thing.member.kind.rolls:
         thing.roll()

@@ -198,8 +198,9 @@ def _hurries(motion: Motion, event: Event) -> bool:
 
 
 def _up_front(scene: Scene, event: Event) -> Scene:
-    """The scene with who acts in the front lane, so that its hands are before what they touch."""
-    members = tuple(replace(m, lane=0) if m.id == event.subject else m for m in scene.members)
+    """The scene with who acts in the lane of the others or before it, so that its hands are before what they touch."""
+    lane = min(scene.member(key).lane for key in event.roles)
+    members = tuple(replace(m, lane=lane) if m.id == event.subject else m for m in scene.members)
     return replace(scene, members=members)
 
 

@@ -43,8 +43,13 @@ def _flies_off(case: Case) -> int | None:
 def _away(case: Case, least: float) -> Flags:
     """In which frames the object lies so far ahead (or, if negative, back) on the ground."""
     far = way(case) >= least if least > 0 else way(case) <= least
-    on_ground: Flags = far & (case.seen.track(case.o).bottom <= _GROUNDED)
+    on_ground: Flags = far & _grounded(case)
     return on_ground
+
+
+def _grounded(case: Case) -> Flags:
+    down: Flags = case.seen.track(case.o).bottom <= case.who(case.o).ground + _GROUNDED
+    return down
 
 
 def _ends(least: float, beside: bool) -> Predicate:
@@ -63,7 +68,7 @@ def _lies(least: float) -> Predicate:
 
     def shown_in(case: Case) -> int | None:
         far = np.abs(way(case)) >= abs(least)
-        return ends(case, far & (case.seen.track(case.o).bottom <= _GROUNDED))
+        return ends(case, far & _grounded(case))
 
     return shown_in
 

@@ -24,6 +24,12 @@ def _bottom(case: Case) -> Floats:
     return case.seen.track(case.o).bottom
 
 
+def _height(case: Case) -> Floats:
+    """Of the object over the ground of its lane."""
+    height: Floats = _bottom(case) - case.who(case.o).ground
+    return height
+
+
 def _risen(case: Case) -> Floats:
     bottom = _bottom(case)
     risen: Floats = bottom - bottom[0]
@@ -91,7 +97,7 @@ def _carried(case: Case) -> int | None:
 
 
 def _is_elsewhere(case: Case) -> int | None:
-    return ends(case, _is_carried(case) & (_bottom(case) >= _OFF_GROUND))
+    return ends(case, _is_carried(case) & (_height(case) >= _OFF_GROUND))
 
 
 CARRY_SHOWN = Shown(
@@ -208,7 +214,7 @@ def _leaves(case: Case) -> int | None:
 def _flies(case: Case) -> int | None:
     """Neither has the object, which is off the ground."""
     free = (case.seen.gap(case.s, case.o) > FREE) & (case.seen.gap(case.r, case.o) > FREE)
-    return first(free & (_bottom(case) > NUDGE), _leaves(case))
+    return first(free & (_height(case) > NUDGE), _leaves(case))
 
 
 def _catches(case: Case) -> int | None:
