@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -7,10 +8,11 @@ import pytest
 
 from interplay.world.judge import judge
 from interplay.world.judge.faults import FAULTS, OF_EVENTS, OF_PRESENCE, Planted, Unplanted, answers_of, plant
+from interplay.world.judge.faults.roles import up_front
 from interplay.world.judge.faults.wear import LEVELS, worn
 from interplay.world.render import render
 from interplay.world.sampling import scene_at
-from interplay.world.scene import Scene
+from interplay.world.scene import Event, Member, Scene
 from world_scenes import SIZE, scene_of
 
 NUM_FRAMES = 17
@@ -111,6 +113,24 @@ def test_a_scene_in_which_nothing_happens_has_room_for_faults_of_presence_alone(
     found = {f for f in FAULTS if plant(f, scene, NUM_FRAMES, SIZE, np.random.default_rng(0)) is not Unplanted.NO_ROOM}
     assert found
     assert found <= set(OF_PRESENCE)
+
+
+def test_whose_hand_waves_before_a_face_nobody_could_tell():
+    woman, man = Member("id1", "woman", "teal", 0.745, 0.0, 1), Member("id2", "man", "yellow", 0.19, 0.0, 1)
+    girl = Member("id3", "girl", "purple", 0.975, 0.06, -1, 1)
+    scene = Scene((woman, man, girl), (Event("wave", "id1", "id2", None, -1),), 1.625, 80 / 48, 4, 0)
+    near = plant("wrong actor", scene, NUM_FRAMES, SIZE, np.random.default_rng(0))
+    assert near is Unplanted.UNSEEN
+    apart = replace(scene, members=(woman, man, replace(girl, x=1.3)))
+    assert isinstance(plant("wrong actor", apart, NUM_FRAMES, SIZE, np.random.default_rng(0)), Planted)
+
+
+def test_what_is_handed_from_the_back_to_the_front_comes_along():
+    giver, thing = Member("id1", "man", "red", 0.3, 0.06, 1, 1), Member("id2", "ball", "blue", 0.5, 0.2, 1, 1)
+    taker = Member("id3", "man", "green", 0.9, 0.0, -1)
+    event = Event("hand over", "id1", "id2", "id3", 1)
+    front = up_front(Scene((giver, thing, taker), (event,), 1.5, 80 / 48, 0, 0), event)
+    assert [member.lane for member in front.members] == [0, 0, 0]
 
 
 def test_wear_blurs_and_adds_noise():

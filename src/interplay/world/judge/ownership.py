@@ -217,6 +217,8 @@ def _grow(
         allowed[[SKIN_CLASS, HAIR_CLASS, DARK_CLASS] if family == "person" else [DARK_CLASS, HAIR_CLASS]] |= bit
     free = allowed[classes]
     free[owner != NOBODY] = 0
+    persons = sum(1 << index for index, family in growing if family == "person")
+    free[_rims(owner, classes, looks)] &= np.uint8(0xFF - persons)
     for _ in range(0, steps, _BRIDGE):
         near = grown
         for _ in range(_BRIDGE):
@@ -229,6 +231,23 @@ def _grow(
         free[fresh != 0] = 0
     for index, _ in growing:
         owner[grown == 1 << index] = index
+
+
+def _rims(
+    owner: Int8[ndarray, "p y x"], classes: Int8[ndarray, "p y x"], looks: Sequence[Appearance]
+) -> Bool[ndarray, "p y x"]:
+    """The blurred edges of things where they look like hair or trousers: one pixel thick, along the thing's colour.
+
+    Hair, legs and shoes are thicker than that.
+    """
+    things = _spread(np.isin(owner, [i for i, look in enumerate(looks) if look.is_thing]).astype(np.uint8)) != 0
+    dark = (classes == HAIR_CLASS) | (classes == DARK_CLASS)
+    block = dark[:, 1:, 1:] & dark[:, 1:, :-1] & dark[:, :-1, 1:] & dark[:, :-1, :-1]
+    thick = np.zeros_like(dark)
+    for rows, columns in ((1, 1), (1, 0), (0, 1), (0, 0)):
+        thick[:, rows : rows + block.shape[1], columns : columns + block.shape[2]] |= block
+    rims: Bool[ndarray, "p y x"] = things & dark & ~thick
+    return rims
 
 
 def _spread(bits: UInt8[ndarray, "p y x"]) -> UInt8[ndarray, "p y x"]:

@@ -25,6 +25,8 @@ _HEAD = 0.25
 # frame between; one that never comes back is gone unless most of its place is filled: a thing's by more
 # than the hands that held it.
 _BEHIND_FOR_A_WHILE, _BEHIND_FOR_GOOD, _THING_FOR_GOOD = 0.35, 0.55, 0.7
+# Whose last sight lies in its first place to this share stands there still, hidden if it could not be seen there.
+_AT_HOME = 0.8
 # What moves fast is smeared by an autoencoder over as many frames as it packs into one, into any colour: what is back
 # after so few is not gone if this share of its area is somewhere on its way (wider than it by this share of its size).
 _BLUR_FRAMES, _TRACE, _ASIDE = 4, 0.15, 1.0
@@ -66,8 +68,11 @@ def states_of(
         before = mask[start - 1] if start > 0 else look.mask
         after = mask[stop] if stop < len(states) else before
         places = (before, after) if stop < len(states) else (before,)
+        stays = start > 0 and _covered(before, look.mask) >= _AT_HOME
         hidden = (
-            peeps[f] or max(_covered(place, others[f] | mask[f]) for place in places) >= needed
+            peeps[f]
+            or max(_covered(place, others[f] | mask[f]) for place in places) >= needed
+            or (stays and _covered(look.mask, others[f] | mask[f]) >= 1.0 - _SEEN)
             for f in range(start, stop)
         )
         smeared = start > 0 and stop < len(states) and stop - start <= _BLUR_FRAMES

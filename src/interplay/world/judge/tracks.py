@@ -25,7 +25,7 @@ from interplay.world.judge.states import Home, at_home
 
 Floats = Float[ndarray, " p"]
 
-# From this share of its first area on a member is seen whole.
+# From this share of its first area on a member, or a head, is seen whole.
 _WHOLE = 0.6
 
 
@@ -132,6 +132,7 @@ class _Found:
         head = head_of(look, self.classes, mask, view)
         states = states_of(look, mask, own, head, others, self.classes != BACKGROUND, home)
         x, y, bottom, top = places_of(look, mask, own, states, view, home)
+        facing = facing_of(look, head, self.frames, mask, x, view, self.softness)
         return Track(
             look=look,
             view=view,
@@ -142,10 +143,16 @@ class _Found:
             y=y,
             bottom=bottom,
             top=top,
-            facing=np.where(np.isfinite(x), facing_of(look, head, self.frames, mask, x, view, self.softness), np.nan),
+            facing=np.where(np.isfinite(x) & ~_covered(look, head, others), facing, np.nan),
             partial=(own.sum(axis=(1, 2)) < _WHOLE * look.area) & beside(own, others),
             opened=np.full(len(x), np.nan) if home is None else home.opened,
         )
+
+
+def _covered(look: Appearance, head: Bool[ndarray, "p y x"], others: Bool[ndarray, "p y x"]) -> Bool[ndarray, " p"]:
+    """In which frames somebody else's hand or body hides so much of a head that nobody could tell where it faces."""
+    covered: Bool[ndarray, " p"] = (head.sum(axis=(1, 2)) < _WHOLE * look.head_area) & beside(head, others)
+    return covered
 
 
 def full_size_mask(track: Track, size_hw: tuple[int, int]) -> Bool[ndarray, "p h w"]:

@@ -19,7 +19,7 @@ from interplay.world.questions import Sentence, sentences
 from interplay.world.scene import Scene
 
 # Raise it with every change that can change an answer: it is part of the key under which answers are remembered.
-VERSION = 3
+VERSION = 4
 # How far a clip's aspect ratio may be from its scene's (a pixel or two of rounding).
 _ASPECT_TOLERANCE = 0.05
 
@@ -77,6 +77,8 @@ def findings(recovery: Recovery, brief: Brief) -> Iterator[Finding]:
 
 
 def _check(frames: UInt8[ndarray, "p y x 3"], brief: Brief) -> None:
+    if not frames.size:
+        raise InputError("the video has no frames", where="world judge", cure="judge videos of at least one frame")
     aspect = frames.shape[2] / frames.shape[1]
     if abs(aspect / brief.aspect - 1.0) > _ASPECT_TOLERANCE:
         problem = f"the frames are {aspect:.2f} times as wide as high, the scene {brief.aspect:.2f} times"

@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from interplay.world.canvas import Canvas
+from interplay.world.figures.owners import PARTS, owner
 from interplay.world.judge.faults.answers import Facts, consequences
 from interplay.world.judge.faults.plant import Plant, Planted, Unplanted, base_of, posed, seen_apart
 from interplay.world.motion.thing import ThingPose
@@ -34,7 +35,8 @@ _CLEAR, _ARM = 0.09, 0.2
 # Who comes to touch something starts so far from it, and what is thrown flies so far; who waves or points is at this
 # share of the verb's own distance.
 _COMES, _THROWN, _FAR = 0.08, 0.5, 0.85
-# Who touches the wrong one ends so far, in all pixels, from everything else: of two it lies upon, which is touched?
+# Who touches the wrong one ends so far, in all pixels, from everything else: of two it lies upon, which is touched? So
+# does a hand that waves or points: before somebody else, whose hand is it?
 _FREE = 0.05
 # Nobody is faster, in stage units per sixteenth of a clip: a little more than what is thrown.
 _FASTEST = 0.16
@@ -154,7 +156,7 @@ def _toward(subject: Member, target: Member) -> int:
 def _staged(plant: Plant, swaps: Iterator[Event], idle: str) -> tuple[Motion, Event] | None:
     """The motion of the first of these events that can be, with who is left out of it standing idle."""
     for swap in swaps:
-        scene = _up_front(plant.with_event(swap), swap)
+        scene = up_front(plant.with_event(swap), swap)
         motion = plant.restaged(scene)
         if (
             _starts_alike(plant, motion)
@@ -197,10 +199,11 @@ def _hurries(motion: Motion, event: Event) -> bool:
     return fastest * (motion.num_frames - 1) / 16 > _FASTEST
 
 
-def _up_front(scene: Scene, event: Event) -> Scene:
-    """The scene with who acts in the lane of the others or before it, so that its hands are before what they touch."""
+def up_front(scene: Scene, event: Event) -> Scene:
+    """The scene with who acts, and what it holds, in the nearest of the lanes: hands are before what they touch."""
     lane = min(scene.member(key).lane for key in event.roles)
-    members = tuple(replace(m, lane=lane) if m.id == event.subject else m for m in scene.members)
+    brought = (event.subject, event.object if event.recipient else None)
+    members = tuple(replace(m, lane=lane) if m.id in brought else m for m in scene.members)
     return replace(scene, members=members)
 
 
@@ -237,8 +240,9 @@ def _planted(
     plant: Plant, found: tuple[Motion, Event], broken: Facts, doubtful: Facts = frozenset()
 ) -> Planted | Unplanted:
     motion, swap = found
-    canvas = plant.painted(motion, _up_front(plant.scene, swap))
-    if swap.verb == "touch" and not _touches_alone(plant, canvas, swap):
+    canvas = plant.painted(motion, up_front(plant.scene, swap))
+    shown = {"touch": _touches_alone, "wave": _hand_is_seen, "point": _hand_is_seen}.get(swap.verb)
+    if shown is not None and not shown(plant, canvas, swap):
         return Unplanted.UNSEEN
     denied, kept = consequences(plant.scene, plant.number, broken, doubtful)
     return Planted(plant.developed(canvas), denied, kept)
@@ -249,3 +253,20 @@ def _touches_alone(plant: Plant, canvas: Canvas, event: Event) -> bool:
     others = [m.id for m in plant.scene.members if m.id not in event.roles]
     pairs = [plant.numbers(event.subject, other) for other in others]
     return all(seen_apart(canvas.owner[-1:], pair, plant.scale) >= _FREE for pair in pairs)
+
+
+def _hand_is_seen(plant: Plant, canvas: Canvas, event: Event) -> bool:
+    """Whether in the last frame the hand that waves or points is in sight, with room between it and everybody else.
+
+    Before somebody's head or hand it would be anybody's: skin is skin. Of two hands it is the one farther ahead.
+    """
+    if plant.scene.member(event.subject).family != "person":
+        return True
+    last, number = canvas.owner[-1], plant.scene.ids.index(event.subject)
+    hands = [np.argwhere(last == owner(number, part)) for part in ("near_hand", "far_hand")]
+    ahead = max((h for h in hands if len(h)), key=lambda h: float(event.direction * h[:, 1].mean()), default=None)
+    if ahead is None:
+        return False
+    others = np.argwhere((last >= 0) & (last // len(PARTS) != number))
+    ways = np.hypot(*(ahead[:, None, axis] - others[None, :, axis] for axis in (0, 1)))
+    return (float(ways.min(initial=np.inf)) - 1.0) / plant.scale >= _FREE

@@ -95,8 +95,9 @@ def chest_high(case: Case, holder: str, thing: str) -> Flags:
     """In which frames the middle of a thing is at the height of somebody's chest."""
     member, y = case.who(holder), case.seen.track(thing).y
     scale = member.kind.scale
-    # From the ground on which the holder stands; whoever stands at the back may have stepped forward.
-    high: Flags = (y >= _CHEST_LOW * scale) & (y <= member.y + _CHEST_HIGH * scale)
+    # Over the ground on which both start; of two lanes over the front one, to which either may have come.
+    ground = min(member.ground, case.who(thing).ground)
+    high: Flags = (y >= ground + _CHEST_LOW * scale) & (y <= member.y + _CHEST_HIGH * scale)
     return high
 
 
@@ -118,8 +119,9 @@ def _held(case: Case) -> int | None:
 
 
 def _is_held(case: Case) -> int | None:
-    """The object has left its place and is as high as a chest, whoever holds it."""
-    high = np.any([chest_high(case, actor, case.o) for actor in case.seen.actors], axis=0)
+    """The object has left its place and is as high as a chest: of whoever touches it in the end, or of the subject."""
+    holders = [a for a in case.seen.actors if case.seen.ends(case.seen.touch(a, case.o))] or [case.s]
+    high = np.any([chest_high(case, holder, case.o) for holder in holders], axis=0)
     return ends(case, (case.seen.moved(case.o) >= NUDGE) & high)
 
 

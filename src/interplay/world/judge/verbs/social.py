@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from interplay.world.judge.evidence import FREE, NUDGE, STEP, Flags, Floats, first, lasting, mean, mostly, steady
-from interplay.world.judge.verbs.base import Case, Predicate, Shown, acts, at_end, ends, is_apart, meets, reach
+from interplay.world.judge.verbs.base import Case, Predicate, Shown, acts, at_end, ends, is_apart, reach
 
 # Those who hug stand nearer than this, those who shake hands farther apart.
 _CLOSE = 0.285
@@ -148,7 +148,7 @@ def _arm_around(who: Callable[[Case], tuple[str, str]]) -> Predicate:
         near = reach(case, one, way, *_ARMS) >= case.seen.between(one, other) - _AROUND
         # Of one who is hidden in the other's arms no arm is seen.
         near |= case.seen.hidden(one) | case.seen.hidden(other)
-        return first(lasting(near & _close(case, one, other)), meets(case))
+        return first(lasting(near & _close(case, one, other)), _met(case, _close, one, other))
 
     return shown_in
 

@@ -120,7 +120,7 @@ CARRY_SHOWN = Shown(
 def holds_at_start(case: Case) -> int | None:
     """In the first frame the subject has the object, and the recipient has not."""
     seen = case.seen
-    return at_start(seen.touch(case.s, case.o)[0] and seen.gap(case.r, case.o)[0] > FREE)
+    return at_start(seen.touch(case.s, case.o)[0] and seen.free(case.r, case.o)[0])
 
 
 def brings(case: Case) -> int | None:
