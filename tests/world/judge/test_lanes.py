@@ -77,6 +77,20 @@ def test_what_disappears_little_by_little_behind_somebody_before_it_is_not_gone(
     assert State.MISSING not in found.states
 
 
+def test_who_goes_behind_somebody_and_stays_there_is_not_gone():
+    boy, woman = Member("id1", "boy", "teal", 1.3, 0.06, 1, 1), Member("id2", "woman", "red", 0.9, 0.0, -1)
+    places = [1.3, 1.2, 1.1, 1.04, 1.0, 0.98, 0.96, 0.94, 0.9, 0.9, 0.9]
+    walk = [Scene((replace(boy, x=x), woman), (), 1.5, WIDE, 0, 0) for x in places]
+    frames = np.concatenate([render(scene, 1, SIZE).frames for scene in walk])
+    found = recover(frames, Brief.of(walk[0]))
+    assert found.tracks["id1"].states[-1] is State.OCCLUDED
+    assert State.MISSING not in found.tracks["id1"].states
+    alone = replace(walk[-1], members=(woman,))
+    frames[4:] = render(alone, 1, SIZE).frames  # while most of him is still in sight
+    gone = recover(frames, Brief.of(walk[0])).tracks["id1"].states
+    assert set(gone[4:]) == {State.MISSING}
+
+
 def test_where_a_face_looks_behind_a_hand_nobody_knows():
     """Who stands by while somebody before it waves has not turned around."""
     boy, man = Member("id1", "boy", "blue", 0.75, 0.0, 1), Member("id2", "man", "yellow", 0.22, 0.0, -1)

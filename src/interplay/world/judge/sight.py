@@ -46,13 +46,15 @@ def states_of(
     own: Bool[ndarray, "p y x"],
     head: Bool[ndarray, "p y x"],
     others: Bool[ndarray, "p y x"],
+    shown: Bool[ndarray, "p y x"],
     filled: Bool[ndarray, "p y x"],
     home: Home | None,
 ) -> tuple[State, ...]:
     """The states of a member.
 
-    ``own`` are its pixels of its own colour, ``others`` the pixels of all others, ``filled`` those that show anything
-    but the stage.
+    ``own`` are its pixels of its own colour, ``others`` the pixels of all others, ``shown`` those that show its colour
+    whether they are its or not, ``filled`` those that show anything but the stage. Who was last seen to peep out
+    beside somebody is hidden behind that one as long as somebody is there.
     """
     left = own.sum(axis=(1, 2))
     visible = left >= max(_SEEN * look.area, 1.0)
@@ -69,10 +71,12 @@ def states_of(
         after = mask[stop] if stop < len(states) else before
         places = (before, after) if stop < len(states) else (before,)
         stays = start > 0 and _covered(before, look.mask) >= _AT_HOME
+        goes_behind = start > 0 and peeps[start]
         hidden = (
             peeps[f]
             or max(_covered(place, others[f] | mask[f]) for place in places) >= needed
-            or (stays and _covered(look.mask, others[f] | mask[f]) >= 1.0 - _SEEN)
+            or (stays and _covered(look.mask, others[f] | shown[f]) >= 1.0 - _SEEN)
+            or (goes_behind and beside(mask[start : start + 1], others[f : f + 1])[0])
             for f in range(start, stop)
         )
         smeared = start > 0 and stop < len(states) and stop - start <= _BLUR_FRAMES

@@ -130,7 +130,8 @@ class _Found:
         own, others = mask & self.ownership.own_colour, (owner != NOBODY) & ~mask
         home = self.ownership.homes.get(index)
         head = head_of(look, self.classes, mask, view)
-        states = states_of(look, mask, own, head, others, self.classes != BACKGROUND, home)
+        shown, filled = self.classes == look.colour_class, self.classes != BACKGROUND
+        states = states_of(look, mask, own, head, others, shown, filled, home)
         x, y, bottom, top = places_of(look, mask, own, states, view, home)
         facing = facing_of(look, head, self.frames, mask, x, view, self.softness)
         return Track(
