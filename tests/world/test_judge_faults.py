@@ -8,7 +8,8 @@ import pytest
 
 from interplay.world.judge import judge
 from interplay.world.judge.faults import FAULTS, OF_EVENTS, OF_PRESENCE, Planted, Unplanted, answers_of, plant
-from interplay.world.judge.faults.roles import up_front
+from interplay.world.judge.faults.plant import Plant
+from interplay.world.judge.faults.roles import in_the_open, up_front
 from interplay.world.judge.faults.wear import LEVELS, worn
 from interplay.world.render import render
 from interplay.world.sampling import scene_at
@@ -123,6 +124,20 @@ def test_whose_hand_waves_before_a_face_nobody_could_tell():
     assert near is Unplanted.UNSEEN
     apart = replace(scene, members=(woman, man, replace(girl, x=1.3)))
     assert isinstance(plant("wrong actor", apart, NUM_FRAMES, SIZE, np.random.default_rng(0)), Planted)
+
+
+def test_of_a_thing_that_ends_behind_somebody_no_outcome_is_asked():
+    man, box = Member("id1", "man", "yellow", 0.3, 0.06, 1, 1), Member("id2", "box", "red", 0.7, 0.06, 1, 1)
+    actor = Member("id4", "woman", "teal", 1.25, 0.06, -1, 1)
+    event = Event("pull", "id1", "id2", None, 1)
+    free = Scene((man, box, actor), (event,), 1.8, 80 / 48, 0, 0)
+    assert isinstance(plant("wrong actor", free, NUM_FRAMES, SIZE, np.random.default_rng(0)), Planted)
+    before = Member("id3", "woman", "purple", 0.97, 0.0, 1)
+    hidden = replace(free, members=(man, box, before, actor))
+    event = replace(event, subject="id4", direction=-1)
+    clip = Plant(hidden, 0, NUM_FRAMES, SIZE, np.random.default_rng(0))
+    motion = clip.restaged(clip.with_event(event))
+    assert not in_the_open(clip, clip.painted(motion, hidden), motion, event)
 
 
 def test_what_is_handed_from_the_back_to_the_front_comes_along():

@@ -125,6 +125,18 @@ def test_a_gap_of_one_pixel_is_a_gap():
     assert denied(verdict_on(scene)) == []
 
 
+def test_what_is_held_out_near_somebody_is_not_handed_over():
+    robot, box = (
+        Member("id1", "robot arm", "yellow", 0.61, 0.06, 1, 1),
+        Member("id2", "box", "green", 0.895, 0.285, 1, 1),
+    )
+    girl = Member("id3", "girl", "teal", 1.18, 0.06, 1, 1)
+    scene = Scene((robot, box, girl), (Event("hand over", "id1", "id2", "id3", 1),), 1.5, WIDE, 0, 0)
+    frames = render(scene, NUM_FRAMES, SIZE).frames[:1].repeat(NUM_FRAMES, axis=0)
+    for level in ("light", "middle"):
+        assert "Q10" in denied(judge(worn(frames, LEVELS[level], np.random.default_rng(1)), scene))
+
+
 def test_who_stands_still_and_is_hugged_is_in_arms_too():
     """The other one came: not whether they hug is in question, but who of them did something."""
     one, other = Member("id1", "woman", "blue", 0.723, 0.0, 1), Member("id2", "woman", "yellow", 1.2462, 0.0, -1)

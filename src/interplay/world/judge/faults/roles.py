@@ -38,6 +38,8 @@ _COMES, _THROWN, _FAR = 0.08, 0.5, 0.85
 # Who touches the wrong one ends so far, in all pixels, from everything else: of two it lies upon, which is touched? So
 # does a hand that waves or points: before somebody else, whose hand is it?
 _FREE = 0.05
+# Of all who take part this share is in sight at the end, whoever else stands before them.
+_IN_SIGHT = 0.5
 # Nobody is faster, in stage units per sixteenth of a clip: a little more than what is thrown.
 _FASTEST = 0.16
 _TURNED = 0.32
@@ -244,8 +246,28 @@ def _planted(
     shown = {"touch": _touches_alone, "wave": _hand_is_seen, "point": _hand_is_seen}.get(swap.verb)
     if shown is not None and not shown(plant, canvas, swap):
         return Unplanted.UNSEEN
+    if not (in_the_open(plant, canvas, motion, swap) and _left_alone(plant, canvas, swap)):
+        return Unplanted.UNSEEN
     denied, kept = consequences(plant.scene, plant.number, broken, doubtful)
     return Planted(plant.developed(canvas), denied, kept)
+
+
+def in_the_open(plant: Plant, canvas: Canvas, motion: Motion, event: Event) -> bool:
+    """Whether at the end nobody else hides more than half of any who take part: of an outcome that is seen."""
+    scene = up_front(plant.scene, event)
+    cast = replace(scene, members=tuple(m for m in scene.members if m.id in event.roles))
+    alone = plant.painted(motion, cast).owner[-1] // len(PARTS)
+    seen = canvas.owner[-1] // len(PARTS)
+    areas = [((alone == place).sum(), (seen == scene.ids.index(key)).sum()) for place, key in enumerate(cast.ids)]
+    return all(in_sight >= _IN_SIGHT * whole for whole, in_sight in areas)
+
+
+def _left_alone(plant: Plant, canvas: Canvas, event: Event) -> bool:
+    """Whether what somebody else gets ends with room between it and who should have got it."""
+    true, given = plant.event.recipient, str(event.object)
+    if true in (None, event.recipient):
+        return True
+    return seen_apart(canvas.owner[-1:], plant.numbers(given, str(true)), plant.scale) >= _FREE
 
 
 def _touches_alone(plant: Plant, canvas: Canvas, event: Event) -> bool:

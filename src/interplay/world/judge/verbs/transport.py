@@ -177,7 +177,9 @@ def _receives(case: Case) -> int | None:
 
 
 def _has(case: Case) -> int | None:
-    return ends(case, at_chest(case, case.r, case.o)) if case.seen.contact(case.r, case.o, FREE) is not None else None
+    """The recipient has the object in the end, which has left its place: a robot arm holds it out near who takes it."""
+    has = at_chest(case, case.r, case.o) & (case.seen.moved(case.o) >= NUDGE)
+    return ends(case, has) if case.seen.contact(case.r, case.o, FREE) is not None else None
 
 
 HAND_OVER_SHOWN = Shown(
