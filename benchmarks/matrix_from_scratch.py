@@ -141,7 +141,6 @@ class Room:
     def recipe(self, arm: str, seed: int) -> TrainConfig:
         """The settings of pretraining, but for the length and the end of its schedule."""
         given = self.arguments
-        scored = 2 * given.clips
         return TrainConfig(
             backbone=given.backbone,
             weights="random",
@@ -159,7 +158,11 @@ class Room:
             save_every=50,
             keep_checkpoints=1,
             validation=ValidationConfig(
-                every=given.every, splits=SPLITS, limit=scored, samples=scored, sample_steps=given.sample_steps
+                every=given.every,
+                splits=SPLITS,
+                limit=given.clips,
+                samples=len(SPLITS) * given.clips,
+                sample_steps=given.sample_steps,
             ),
             seed=seed,
         )

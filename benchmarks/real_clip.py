@@ -10,8 +10,9 @@ three levels, with the same noise for all models, and the attention of every vid
 layers that SGA aligns: its mean over layers, heads, noises and levels is the map.
 
 *Inside* is the share of the map that lies in the product's mask; a map that knows nothing has the mask's own share. The
-picture (``product.png`` below ``--work``) shows all maps over the frames. A tiny model that has seen the embedded
-world alone has no word for any of this ("product" is an unknown token to it), so what is shown is what training did.
+picture beside the page (``real_clip.png``; without ``--out`` in ``--work``) shows all maps over the frames. A tiny
+model that has seen the embedded world alone has no word for any of this ("product" is an unknown token to it), so what
+is shown is what training did.
 """
 
 from __future__ import annotations
@@ -84,6 +85,8 @@ A first try with the caption "a woman holds a product" left the map near chance 
 | | inside | at noise {levels} | diffusion loss | SGA of the product | error | s/step |
 |---|---|---|---|---|---|---|
 {rows}
+
+![Attention on "product"]({picture})
 
 `python benchmarks/real_clip.py --steps {steps} --data DATA` ({machine}, Python {python}, torch {torch}).
 """
@@ -213,8 +216,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--work", type=Path, default=Path("runs/real-clip"), help="artifacts and the picture")
-    parser.add_argument("--out", type=Path, default=None)
+    parser.add_argument("--work", type=Path, default=Path("runs/real-clip"), help="folder of the artifacts")
+    parser.add_argument("--out", type=Path, default=None, help="write the page to this file, and the picture beside it")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     if not options.data.is_dir():
@@ -244,7 +247,8 @@ def measured(options: argparse.Namespace) -> str:
     looked = {
         name: look(subject, None if name not in runs else runs[name].path / "adapter", options.seed) for name in NAMES
     }
-    draw(subject, looked, options.work / "product.png")
+    picture = options.out.with_suffix(".png") if options.out is not None else options.work / "real_clip.png"
+    draw(subject, looked, picture)
     rows = []
     for name, one in looked.items():
         inside, told = one.inside(mask), told_of(runs.get(name))
@@ -265,6 +269,7 @@ def measured(options: argparse.Namespace) -> str:
         share=float(mask.mean()),
         levels=" / ".join(map(str, LEVELS)),
         rows="\n".join(rows),
+        picture=picture.name,
         machine=platform.processor() or platform.machine(),
         python=platform.python_version(),
         torch=torch.__version__,

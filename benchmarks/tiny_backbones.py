@@ -30,6 +30,7 @@ from interplay.backbones.registry import load_backbone, pipeline_folder, shipped
 from interplay.core.artifacts import Artifact
 from interplay.core.estimates import Estimate, estimate
 from interplay.core.files import atomic_write_text, read_json
+from interplay.core.manifest import MANIFEST
 from interplay.core.progress import Progress
 from interplay.evaluate import run as evaluation
 from interplay.evaluate.config import EvaluateConfig
@@ -40,6 +41,7 @@ from interplay.generate.config import GenerateConfig
 from interplay.grid.pixels import to_frames, to_tensor
 from interplay.records.media.video import read_video, write_image
 from interplay.records.store.reader import ClipStore
+from interplay.train.pretrain.card import relist
 from interplay.world.judge import judge
 from interplay.world.make import WorldConfig
 from interplay.world.make import run as make_world
@@ -50,7 +52,7 @@ METRICS = ("kisa_raw", "sgi_raw", "spi", "if")
 RESAMPLES = 2000
 CEILING_CLIPS = 48
 STRIP_CLIPS, STRIP_FRAMES, STRIP_GAP = 8, 6, 2
-CARD_HEADING, CARD_SAMPLES = "## Scores", "samples.png"
+CARD, CARD_HEADING, CARD_SAMPLES = "README.md", "## Scores", "samples.png"
 
 
 @dataclass(frozen=True)
@@ -208,12 +210,14 @@ def _cell(found: Estimate) -> str:
 
 
 def write_into_card(folder: Path, scores: str, command: str) -> None:
-    """Replace the card's section of scores, or add it."""
-    path = folder / "README.md"
+    """Replace the card's section of scores, or add it; the folder's manifest lists card and samples anew."""
+    path = folder / CARD
     text = re.split(rf"^{CARD_HEADING}$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)[0].rstrip()
     about = "The exact judge of the world on new scenes (`present`: frames in which nobody is missing):"
     samples = f"The first clips, not chosen; above each, the true one:\n\n![Samples]({CARD_SAMPLES})"
     atomic_write_text(path, f"{text}\n\n{CARD_HEADING}\n{about}\n\n{scores}\n\n`{command}`\n\n{samples}\n")
+    if (folder / MANIFEST).is_file():
+        relist(folder, (CARD, CARD_SAMPLES))
 
 
 def machine() -> str:

@@ -49,7 +49,7 @@ CSV = "clip_id,label\nc0,success\nc1,Failure\nc2,success\nc3,failure\nc9,success
 def test_a_file_of_labels(tmp_path, name):
     path = tmp_path / name
     path.write_text(
-        CSV if name == "labels.csv" else '{"c0": "success", "c1": "failure", "c2": "success", "c3": "failure"}'
+        CSV if name == "labels.csv" else '{"c0": "success", " c1": "Failure ", "c2": "SUCCESS", "c3": "failure"}'
     )
     labels = read_labels(path, CLIPS, [*CLIPS, "c9"])  # c9 is known and not analysed
     assert (labels.success, labels.failure) == (("c0", "c2"), ("c1", "c3"))
@@ -65,6 +65,10 @@ def test_a_file_of_labels(tmp_path, name):
         ("l.csv", "clip_id,label\nc0,success\nc0,failure\n", "twice"),
         ("l.csv", "clip_id,label\nc0,success\nc1,success\nc2,failure\n", "2 of the analysed clips as successes and 1"),
         ("l.json", "[]", "no object"),
+        ("l.json", '{"c0": "success", "c0": "failure"}', "names the clip c0 twice"),
+        ("l.json", '{"c0": 1}', "no word as the label of the clip c0"),
+        ("l.json", '{"c0": {"label": "success"}}', "no word as the label of the clip c0"),
+        ("l.json", '{"c0": ', "cannot be read"),
     ],
 )
 def test_a_file_that_cannot_be_meant_is_refused(tmp_path, name, text, problem):

@@ -29,8 +29,8 @@ def test_maps_summed_over_the_masks_are_the_scores(backbone, store):
     forward = partial(backbone.denoise, latents, torch.full((4,), 300), text, first_frame)
 
     site = backbone.sites()[1]
-    views = [View("noun", "v2t", 1, site.address), View("noun", "v2v", 1, site.address)]
-    watch = MapWatch(backbone, regions, grid, views, steps=(0,))
+    views = [View(f"noun_{kind}", "noun", kind, 1, site.address, steps=(0,)) for kind in ("v2t", "v2v")]
+    watch = MapWatch(backbone, regions, grid, views)
     scorer = Scorer(backbone, batch, "max")
     for observer in (watch, scorer):
         observer(Moment(0, 0, 300), forward)
@@ -50,16 +50,18 @@ def test_maps_summed_over_the_masks_are_the_scores(backbone, store):
 def test_a_step_that_is_not_shown_is_not_observed(backbone, store):
     batch = [Case(clip, clip.tracks) for clip in store.select(limit=1)]
     regions, grid = batch_regions(backbone, batch, "max")
-    watch = MapWatch(backbone, regions, grid, [], steps=(0, 2))
+    view = View("noun_v2t", "noun", "v2t", 1, backbone.sites()[1].address, steps=(0, 2))
+    watch = MapWatch(backbone, regions, grid, [view])
     assert watch(Moment(0, 1, 500), lambda: torch.ones(1)) == 1
     assert watch(Moment(1, 0, 900), lambda: torch.ones(1)) == 1  # another noise of a step that is shown
-    assert watch.seen_steps == []
+    assert watch.seen_steps == {}
 
 
 def test_shown_steps_are_first_middle_last():
-    assert shown_steps(20) == (0, 10, 19)
-    assert shown_steps(2) == (0, 1)
-    assert shown_steps(1) == (0,)
+    assert shown_steps(range(20)) == (0, 10, 19)
+    assert shown_steps([0, 1]) == (0, 1)
+    assert shown_steps([0]) == (0,)
+    assert shown_steps([3, 4, 5, 6, 7]) == (3, 5, 7)  # of an expert that begins at step 3
 
 
 def test_successes_and_failures_are_shown_in_turn(store):

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 import torch
 
+from contracts.wan_variants import experts
+from interplay.analyze import overlays
 from interplay.analyze import run as analyze
 from interplay.analyze.config import AnalyzeConfig
 from interplay.analyze.noising import Noising
 from interplay.analyze.scoring import Scorer
 from interplay.analyze.shards import Shard
 from interplay.backbones.registry import load_backbone
+from interplay.cli.analyze import analyze as command
 from interplay.core import artifacts
 from interplay.core.errors import InputError
 from interplay.core.files import read_json, write_json
@@ -25,6 +31,7 @@ from interplay.records.geometry import Fit
 from interplay.records.media.video import read_image, read_video
 
 VARIANTS = ["noun_v2t", "noun_v2v", "verb_v2t", "verb_v2v"]
+_ORDER = ["noun_v2t", "verb_v2t", "noun_v2v", "verb_v2v"]
 
 
 def _data(backbone_folder, **settings) -> AnalyzeConfig:
@@ -75,6 +82,10 @@ def test_replay_scores_every_layer_and_step_and_separates_success_from_failure(
     assert (verdict["n_success"], verdict["n_failure"]) == (2, 2)
     assert (verdict["success"], verdict["failure"]) == ([best[-1], best[-2]], [best[1], best[0]])
     assert all(row["separation"] is not None for row in verdict["variants"]["noun_v2t"]["table"])
+    assert verdict["experts"] == [
+        {"expert": 0, "timesteps": [0, 999], "steps": list(range(steps)), "chosen": verdict["chosen"]}
+    ]
+    assert set(rows["expert"]) == {0}
     assert verdict["chosen"]["v2v"] == verdict["variants"]["noun_v2v"]["picks"]
     of_v2t = verdict["variants"]["noun_v2t"]["picks"] + verdict["variants"]["verb_v2t"]["picks"]
     assert verdict["chosen"]["v2t"] == list(dict.fromkeys(of_v2t))
@@ -144,7 +155,7 @@ def test_replay_shows_maps_and_reads_markers_as_the_generation_did(clips, backbo
         for parameter in installed.trained:  # an untrained map says nothing
             parameter += 0.2 * torch.randn(parameter.shape, generator=generator)
     save_adapter(backbone, tmp_path / "adapter", installed, lora=False)
-    guided = {"cag_scale": 0.5, "cag_layers": (1,)}
+    guided = {"cag_scale": 0.5, "cag_layers": (1,), "cmg_scale": 2.0, "cmg_layers": (0, 1)}
     config = GenerateConfig.model_validate(
         {"backbone": str(backbone_folder), "steps": 2, "limit": 2, "guidance": guided, "negative_prompt": "a dog"}
         | {"guidance_scale": 2.0, "size": "32x32x9"}
@@ -290,6 +301,37 @@ def test_shards_make_the_analysis_that_one_process_makes(clips, backbone_folder,
 
 
 @pytest.mark.usefixtures("no_figures")
+def test_a_shard_takes_over_scores_and_checks_labels_first(clips, backbone_folder, store, tmp_path, monkeypatch):
+    first = analyze.run(_data(backbone_folder, limit=5), clips, tmp_path / "first")
+    labels = tmp_path / "labels.csv"
+    given = {"clips": clips.path, "backbone": str(backbone_folder), "limit": 5, "labels": labels, "shard": "2/2"}
+    settings = ["timesteps=2", "draws=1", "batch_size=2", "overlay_clips=0", "bootstrap=20"]
+    _refuse_forwards(monkeypatch)
+    labels.write_text("clip_id,label\nnobody,success\n")
+    with pytest.raises(InputError, match="names the clip 'nobody'"):
+        command(**given, out=tmp_path / "out", overrides=settings)
+    labels.write_text(
+        "clip_id,label\n" + "".join(f"{c},{('success', 'failure')[k % 2]}\n" for k, c in enumerate(store.ids))
+    )
+    command(**given, out=tmp_path / "out", overrides=settings, scores=[first.path])
+    parts = sorted((tmp_path / "out.shard-2-of-2" / "parts").iterdir())
+    assert tuple(part.stem for part in parts) == store.ids[2:4]  # the second of three batches, and no other
+    for part in parts:
+        whole = pq.read_table(first.path / "scores.parquet", filters=[("clip_id", "=", part.stem)])
+        assert pq.read_table(part).equals(whole)
+    with pytest.raises(InputError, match="another seed"):
+        command(**given, out=tmp_path / "other", overrides=settings, scores=[first.path], seed=1)
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_labels_are_checked_before_anything_is_scored(clips, backbone_folder, tmp_path, monkeypatch):
+    _refuse_forwards(monkeypatch)
+    (tmp_path / "labels.json").write_text('{"nobody": "success"}')
+    with pytest.raises(InputError, match="names the clip 'nobody'"):
+        analyze.run(_data(backbone_folder), clips, tmp_path / "out", labels=tmp_path / "labels.json")
+
+
+@pytest.mark.usefixtures("no_figures")
 def test_another_rule_and_labels_cost_no_forward(clips, backbone_folder, store, tmp_path, monkeypatch):
     first = analyze.run(_data(backbone_folder, limit=5), clips, tmp_path / "first")
     (tmp_path / "labels.csv").write_text(
@@ -342,3 +384,89 @@ def test_clips_of_any_size_come_through_buckets(clips, backbone_folder, backbone
     small = _data(backbone_folder, limit=2, buckets={"sizes": ["480x480x5"]})
     with pytest.raises(InputError, match="no clip can be analysed: 33% of the 48x32 picture"):
         analyze.run(small, clips, tmp_path / "small")
+
+
+# --- two experts that share the noise levels (Wan 2.2) ----------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def experts_folder(tmp_path_factory) -> Path:
+    """A small Wan whose two transformers differ; the boundary is 900."""
+    backbone = experts()
+    generator = torch.Generator().manual_seed(1)
+    for transformer in backbone.transformers:
+        for block in transformer.blocks:
+            for norm in (block.attn1.norm_q, block.attn1.norm_k, block.attn2.norm_q, block.attn2.norm_k):
+                torch.nn.init.normal_(norm.weight, std=1.5, generator=generator)
+    folder = tmp_path_factory.mktemp("experts")
+    backbone.save(folder)
+    return folder
+
+
+def _of_experts(analysis) -> set[tuple[int, int]]:
+    """Which step was whose."""
+    rows = pq.read_table(analysis.path / "scores.parquet", columns=["step", "expert"])
+    return set(zip(rows["step"].to_pylist(), rows["expert"].to_pylist(), strict=True))
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_two_experts_are_judged_apart(clips, experts_folder, tmp_path, monkeypatch):
+    drawn: dict[str, tuple[str, ...]] = {}
+    monkeypatch.setattr(overlays, "draw_strip", lambda strip, path: drawn.update({path.name: strip.row_labels}))
+    monkeypatch.setattr(overlays, "draw_film", lambda strip, fps, path: None)
+    settings = {"limit": 3, "draws": 2, "batch_size": 3}
+    made = analyze.run(
+        _data(experts_folder, timesteps=(0.95, 0.6, 0.2), overlay_clips=1, **settings), clips, tmp_path / "both"
+    )
+    assert _of_experts(made) == {(0, 0), (1, 1), (2, 1)}
+    verdict = read_json(made.path / "layers.json")
+    assert list(verdict["variants"]) == [f"{name}.expert{k}" for name in _ORDER for k in (0, 1)]
+    noisy, clean = told = verdict["experts"]
+    assert (noisy["timesteps"], noisy["steps"]) == ([900, 999], [0])
+    assert (clean["timesteps"], clean["steps"]) == ([0, 899], [1, 2])
+    for relation in ("v2t", "v2v"):
+        assert set(verdict["chosen"][relation]) == {*noisy["chosen"][relation], *clean["chosen"][relation]}
+    assert "expert 0 at 900 to 999, expert 1 at 0 to 899" in verdict["notes"][0]
+    assert not any("No step of this analysis" in note for note in verdict["notes"])
+    assert pc.value_counts(pq.read_table(made.path / "heads.parquet")["expert"]).to_pylist() == [
+        {"values": k, "counts": len(_ORDER) * 2 * 2} for k in (0, 1)
+    ]
+    entries = read_json(made.path / "overlays.json")
+    assert {entry["file"] for entry in entries} == {f"overlays/{name}" for name in drawn}
+    assert len(drawn) == len(entries)
+    for entry in entries:
+        number = int(entry["variant"][-1])
+        assert entry["steps"] == told[number]["steps"]
+        assert len(drawn[Path(entry["file"]).name]) == len(entry["steps"])
+        assert f"expert {number}" in entry["title"]
+
+    # What the noisy expert is found to do does not depend on whether the other one was looked at.
+    alone = analyze.run(_data(experts_folder, timesteps=(0.95,), **settings), clips, tmp_path / "alone")
+    assert _of_experts(alone) == {(0, 0)}
+    of_one = read_json(alone.path / "layers.json")
+    assert list(of_one["variants"]) == [f"{name}.expert0" for name in _ORDER]
+    for name, entry in of_one["variants"].items():
+        assert entry == verdict["variants"][name]
+    assert of_one["chosen"] == of_one["experts"][0]["chosen"] == noisy["chosen"]
+    assert any("No step of this analysis runs expert 1" in note for note in of_one["notes"])
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_a_replay_tells_experts_apart_too(clips, experts_folder, store, tmp_path):
+    config = GenerateConfig(backbone=str(experts_folder), steps=4, limit=2, guidance_scale=2.0)
+    generation = generate.run(config, clips, tmp_path / "generation")
+
+    def judge(folder):
+        write_json(folder / "tracks.json", {name: _as_json(store.get(name).tracks) for name in store.ids[:2]})
+        write_json(folder / "scores.json", {"clips": {name: {"if": None} for name in store.ids[:2]}})
+        return {}
+
+    evaluation = artifacts.build(
+        tmp_path / "evaluation", kind="evaluation", config={}, inputs={"generation": generation}, make=judge
+    )
+    made = analyze.run(_replay(heads=False), clips, tmp_path / "out", generation=generation, evaluation=evaluation)
+    rows = pq.read_table(made.path / "scores.parquet")
+    assert rows["expert"].to_pylist() == [int(timestep < 900) for timestep in rows["timestep"].to_pylist()]
+    told = read_json(made.path / "layers.json")["experts"]
+    assert [step for expert in told for step in expert["steps"]] == [0, 1, 2, 3]
+    assert all(expert["steps"] and expert["chosen"]["v2t"] for expert in told)

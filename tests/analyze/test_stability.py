@@ -89,7 +89,7 @@ def test_success_and_failure_keep_their_clips():
 def _needed(scores: np.ndarray) -> tuple[int | None, dict[int, float]]:
     clips = _clips(scores)
     chosen = rank_layers(scores, NONE, NONE, 2).picks(1)
-    needed = clips_needed(clips, chosen, top_k=2, share=0.9, resamples=400, seed=0)
+    needed = clips_needed(clips, chosen, top_k=2, picks=1, share=0.9, resamples=400, seed=0)
     return needed.clips, dict(needed.curve)
 
 
@@ -107,3 +107,21 @@ def test_a_clear_choice_needs_few_clips_and_a_close_one_many():
     assert curve[2] < 0.9 < curve[many]
     even, _ = _needed(np.random.default_rng(1).normal(size=(12, 4)) * 0.1)
     assert even is None or even > 12
+
+
+def test_clips_are_counted_by_the_rule_that_chose():
+    """All clips have one dominant layer; resamples in which a second one is dominant too make another choice."""
+    generator = np.random.default_rng(4)
+    success, failure = np.arange(12) < 4, np.arange(12) >= 8
+    quality = success.astype(float) - failure
+    scores = 5.0 + np.stack([quality, -0.05 * quality + 0.4 * generator.normal(size=12)], axis=1)
+    ranking = rank_layers(scores, success, failure, 2)
+    assert ranking.picks(2) == (0,)
+    clips = _clips(scores, success, failure)
+    settings = {"top_k": 2, "share": 0.9, "resamples": 400, "seed": 0}
+    curves = {count: dict(clips_needed(clips, (0,), picks=count, **settings).curve) for count in (1, 2)}
+    assert curves[1][12] == 1.0
+    assert curves[2][12] < 0.95
+    # It is the share in which the stability table, too, has nothing but the first layer.
+    shares = bootstrap(clips, top_k=2, picks=2, resamples=2000, seed=1).picked_share
+    assert curves[2][12] == pytest.approx(1 - shares[1], abs=0.06)

@@ -19,7 +19,8 @@ LAYERS = np.array([3, 5, 8, 9])
 
 def _scores(values: np.ndarray, clips: tuple[str, ...] = NAMES, *, cross: bool = False) -> VariantScores:
     steps = np.stack([values, values], axis=2)
-    return VariantScores(clips, LAYERS, np.array([900, 100]), steps, np.stack([values, values]), cross)
+    numbers, timesteps = np.array([0, 1]), np.array([900, 100])
+    return VariantScores(clips, LAYERS, numbers, timesteps, steps, np.stack([values, values]), cross)
 
 
 def _verdict(values: np.ndarray, labels: Labels = LABELS, clips: tuple[str, ...] = NAMES) -> VariantVerdict:
@@ -46,6 +47,20 @@ def test_v2t_takes_noun_and_verb_and_v2v_the_noun_alone():
     verdicts = {"noun_v2t": CLEAR, "verb_v2t": BACKWARDS, "noun_v2v": BACKWARDS, "verb_v2v": CLEAR}
     assert choose(verdicts) == {"v2t": [8, 3], "v2v": [3]}
     assert choose({"noun_v2t": CLEAR, "verb_v2t": CLEAR}) == {"v2t": [8], "v2v": []}
+
+
+def test_experts_are_judged_apart_and_the_layers_of_either_are_chosen():
+    verdicts = {"noun_v2t.expert0": CLEAR, "noun_v2t.expert1": BACKWARDS, "noun_v2v.expert1": CLEAR}
+    summary = summarise(verdicts, LABELS, CONFIG)
+    assert summary["chosen"] == {"v2t": [8, 3], "v2v": [8]}
+    assert summary["picked_share"]["v2t"] == {"8": 1.0, "3": 1.0}
+    told = {name: (entry["variant"], entry["expert"]) for name, entry in summary["variants"].items()}
+    assert told["noun_v2t.expert0"] == ("noun_v2t", 0)
+    assert told["noun_v2v.expert1"] == ("noun_v2v", 1)
+    fallback, missing = summary["notes"]
+    assert fallback.startswith("noun_v2t.expert1: no influential layer")
+    assert missing.startswith("verb_v2t: no clip has this variant")
+    assert summarise({"noun_v2t": CLEAR}, LABELS, CONFIG)["variants"]["noun_v2t"]["expert"] is None
 
 
 def test_a_fall_back_is_said():
@@ -81,7 +96,8 @@ def test_few_clips_cannot_vouch_for_a_layer():
 def test_noises_that_choose_other_layers_are_said():
     first, second = np.tile([3.0, 2.0, 0.0, 0.0], (12, 1)), np.tile([2.0, 2.9, 0.0, 0.0], (12, 1))
     mean = (first + second) / 2
-    scores = VariantScores(NAMES, LAYERS, np.array([900]), mean[..., None], np.stack([first, second]), False)
+    steps, timesteps = np.array([0]), np.array([900])
+    scores = VariantScores(NAMES, LAYERS, steps, timesteps, mean[..., None], np.stack([first, second]), False)
     verdict = judge_variant("noun_v2v", scores, NO_LABELS, CONFIG)
     assert verdict.by_draw == ((3,), (5,))
     summary = summarise({"noun_v2v": verdict}, NO_LABELS, CONFIG)
@@ -127,6 +143,9 @@ def test_single_heads_have_means_intervals_and_separations():
     assert low <= 1.0 <= high
     rows = verdict.heads.table("noun_v2t", LAYERS.tolist()).to_pylist()
     assert len(rows) == 12
+    assert {(r["variant"], r["expert"]) for r in rows} == {("noun_v2t", 0)}
+    of_expert = verdict.heads.table("noun_v2t.expert1", LAYERS.tolist()).to_pylist()
+    assert {(r["variant"], r["expert"]) for r in of_expert} == {("noun_v2t", 1)}
     (row,) = [r for r in rows if (r["layer"], r["head"]) == (8, 1)]
     assert row["separation_low"] == row["separation_high"] == 2.0
 

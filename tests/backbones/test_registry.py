@@ -31,10 +31,11 @@ def test_head_tail_and_size_of_a_large_file_count(tmp_path: Path, monkeypatch: p
     assert len(found) == 4
 
 
-def test_a_card_is_no_weight(tmp_path: Path) -> None:
+def test_a_card_and_a_manifest_are_no_weights(tmp_path: Path) -> None:
     one = pipeline(tmp_path / "one", b"weights")
     before = backbone_input(one).identity
     (tmp_path / "one" / "README.md").write_text("a card")
+    (tmp_path / "one" / "manifest.json").write_text("{}")
     assert backbone_input(one).identity == before
 
 

@@ -9,6 +9,7 @@ import diffusers.pipelines.wan.pipeline_wan_i2v as stock_module
 import numpy as np
 import pytest
 import torch
+from diffusers import WanTransformer3DModel
 from PIL import Image
 
 from contracts.backbone_contract import BackboneContract
@@ -32,7 +33,7 @@ from interplay.backbones.wan.adapter import Wan
 from interplay.core.errors import InputError
 from interplay.core.files import read_json, write_json
 from interplay.diffusion.sampling import Conditions, clip_generators, conditions_for, sample
-from interplay.diffusion.training import noise_batch
+from interplay.diffusion.training import NoisedBatch, noise_batch
 from interplay.train.pretrain.denoiser import world_tokens
 
 PROMPT = "a man in red pushes a green ball"
@@ -212,6 +213,21 @@ def test_each_expert_has_its_timesteps_and_a_batch_is_one_experts(pixels: np.nda
         denoise(100, 950)
 
 
+def test_the_expert_of_a_timestep_is_the_one_that_runs(pixels: np.ndarray) -> None:
+    backbone = experts()
+    assert backbone.expert_timesteps == (range(900, 1000), range(900))
+    given = conditions(backbone, pixels)
+    latents, ran = torch.randn(1, CONFIG.latent_channels, *given.grid.latent_shape), []
+    for number, transformer in enumerate(backbone.transformers):
+        transformer.register_forward_pre_hook(lambda *_, number=number: ran.append(number))
+    for timestep in (1000, 999, 900, 899, 0):
+        with torch.no_grad():
+            backbone.denoise(latents, torch.tensor([timestep]), given.text, given.first_frame)
+        assert ran[-1] == backbone.expert_of(timestep)
+    assert ran == [0, 0, 0, 1, 1]
+    assert (plain().expert_timesteps, plain().expert_of(1000), plain().expert_of(0)) == ((range(1000),), 0, 0)
+
+
 def test_batches_are_drawn_for_both_experts_in_the_share_of_their_timesteps() -> None:
     backbone, generator = experts(), torch.Generator().manual_seed(0)
     drawn = torch.stack([backbone.draw_timesteps(4, generator) for _ in range(400)])
@@ -233,6 +249,33 @@ def test_drawn_timesteps_are_shifted_towards_noise() -> None:
     drawn = plain().draw_timesteps(4000, torch.Generator().manual_seed(0))
     # The median of shifted levels is the shifted median: 3 * 0.5 / (1 + 2 * 0.5).
     assert float(drawn.float().median()) == pytest.approx(750, abs=20)
+
+
+@pytest.mark.parametrize(("shift", "median"), [(None, 750), (5.0, 833), (1.0, 500)])
+def test_timesteps_are_drawn_with_another_shift(shift: float | None, median: int) -> None:
+    drawn = plain().draw_timesteps(4000, torch.Generator().manual_seed(0), shift)
+    assert float(drawn.float().median()) == pytest.approx(median, abs=20)
+
+
+def test_a_shift_moves_timesteps_that_are_drawn_and_none_that_are_given() -> None:
+    backbone, latents = plain(), torch.zeros(2, CONFIG.latent_channels, 3, 8, 12)
+    fixed = torch.tensor([300, 700])
+
+    def noised(timesteps: torch.Tensor | None, shift: float | None) -> NoisedBatch:
+        return noise_batch(backbone, latents, torch.Generator().manual_seed(0), timesteps, shift=shift)
+
+    assert torch.equal(noised(fixed, 5.0).noisy, noised(fixed, None).noisy)
+    assert (noised(None, 5.0).timesteps > noised(None, None).timesteps).all()
+    assert torch.equal(noised(None, 3.0).timesteps, noised(None, None).timesteps)  # its scheduler's own
+
+
+def test_another_shift_draws_the_experts_in_another_share() -> None:
+    backbone, generator = experts(), torch.Generator().manual_seed(0)
+    found = [backbone.draw_expert(generator, 5.0) for _ in range(1000)]
+    # With a shift of 5, the levels above 0.9 are those that were above 0.643 before it.
+    assert found.count(0) / 1000 == pytest.approx(0.357, abs=0.04)
+    drawn = backbone.draw_timesteps_of(1, 1000, generator, 1.0)
+    assert float(drawn.float().median()) == pytest.approx(450, abs=40)
 
 
 def test_an_adapter_of_two_experts_is_two_files_and_both_come_back(pixels: np.ndarray, tmp_path: Path) -> None:
@@ -312,6 +355,69 @@ def test_image_attention_is_a_site_of_its_own_over_the_image_alone(pixels: np.nd
         backbone.denoise(latents, torch.tensor([500]), given.text, given.first_frame)
     assert set(seen["mass"]) == {"blocks.0.image", "blocks.1.image"}
     assert all(torch.allclose(mass, torch.ones(()), atol=1e-5) for mass in seen["mass"].values())
+
+
+# As above: zeros for the image projections that an adapter of the text leaves out.
+@pytest.mark.filterwarnings("ignore:While injecting the PEFT adapters:RuntimeWarning")
+def test_without_image_tokens_the_model_is_one_that_was_built_without_them(pixels: np.ndarray) -> None:
+    """With the same weights in a stock transformer that has no image branch; and nothing stays."""
+    backbone = image_tokens()
+    settings = {name: value for name, value in backbone.transformer.config.items() if not name.startswith("_")}
+    bare = WanTransformer3DModel(**settings | {"image_dim": None, "added_kv_proj_dim": None}).eval()
+    shared = {name: weight for name, weight in backbone.transformer.state_dict().items() if name in bare.state_dict()}
+    bare.load_state_dict(shared)
+    given = conditions(backbone, pixels)
+    latents = torch.randn(1, CONFIG.latent_channels, *given.grid.latent_shape)
+
+    def predicted() -> torch.Tensor:
+        with torch.no_grad():
+            return backbone.denoise(latents, torch.tensor([500]), given.text, given.first_frame)
+
+    before, weights = predicted(), list(backbone.transformer.state_dict())
+    undo = backbone.leave_out_image_tokens()
+    shown = torch.cat([latents, backbone.show_picture(as_tensor(pixels), given.grid)], dim=1)
+    with torch.no_grad():
+        expected = bare(shown, torch.tensor([500]), given.text["embeddings"], return_dict=False)[0]
+    assert torch.equal(predicted(), expected)
+    assert not torch.equal(expected, before)
+    assert {site.kind for site in backbone.sites()} == set(backbone.layout(given.grid, 512)) == {"self", "cross"}
+    assert given.first_frame["image_tokens"].equal(conditions(backbone, pixels).first_frame["image_tokens"])
+    with pytest.raises(InputError, match="no image tokens"):
+        backbone.leave_out_image_tokens()
+    request = Mass("mass", "all", Region.all_video(1, given.grid.num_tokens), [Region.text([range(512)], 512)], "none")
+    with torch.no_grad(), observe(backbone, [request], backbone.layout(given.grid, 512)) as seen:
+        assert torch.equal(predicted(), expected)
+    assert torch.allclose(seen["mass"]["blocks.1.cross"], torch.ones(()), atol=1e-5)
+    undo()
+    undo()
+    assert torch.equal(predicted(), before)
+    assert list(backbone.transformer.state_dict()) == weights
+
+
+@pytest.mark.filterwarnings("ignore:While injecting the PEFT adapters:RuntimeWarning")
+def test_an_adapter_that_was_trained_without_image_tokens_loads_without_them(
+    pixels: np.ndarray, tmp_path: Path
+) -> None:
+    trained, fresh = image_tokens(), image_tokens()
+    for backbone in (trained, fresh):
+        backbone.leave_out_image_tokens()
+    trained.add_lora(trained.sites(), rank=2, alpha=4.0)
+    for parameter in trained.transformer.parameters():
+        if parameter.requires_grad:
+            parameter.data.add_(0.02)
+    trained.save_lora(tmp_path)
+    fresh.load_lora(tmp_path)
+    given = conditions(trained, pixels)
+    latents = torch.randn(1, CONFIG.latent_channels, *given.grid.latent_shape)
+    with torch.no_grad():
+        one, two = (b.denoise(latents, torch.tensor([500]), given.text, given.first_frame) for b in (trained, fresh))
+    assert torch.allclose(one, two, atol=1e-6)
+
+
+@pytest.mark.parametrize("variant", ["plain", "experts", "in_place"])
+def test_there_are_no_image_tokens_to_leave_out_where_there_are_none(variant: str) -> None:
+    with pytest.raises(InputError, match=r"matrix.image_tokens: .*no image tokens"):
+        VARIANTS[variant]().leave_out_image_tokens()
 
 
 def test_a_frame_in_place_is_left_out_of_the_loss_and_never_changes(pixels: np.ndarray) -> None:

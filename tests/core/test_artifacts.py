@@ -178,14 +178,6 @@ def test_the_next_run_goes_on_from_the_unfinished_work(tmp_path: Path) -> None:
     assert names(tmp_path) == ["out"]
 
 
-def test_unfinished_work_of_another_identity_is_cleared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(KeyboardInterrupt):
-        build_at(tmp_path / "out", make=interrupt_after("half.txt"))
-    made = build_at(tmp_path / "out", value=2)
-    assert sorted(made.manifest["files"]) == ["a/b.txt"]
-    assert len(capsys.readouterr().err.splitlines()) == 1
-
-
 def test_scratch_helps_to_resume_and_is_dropped(tmp_path: Path) -> None:
     def stop(folder: Path) -> Mapping[str, Any]:
         (scratch(folder) / "step.txt").write_text("7")
@@ -358,7 +350,9 @@ def test_an_input_error_before_any_work_leaves_no_partial(tmp_path: Path) -> Non
     assert names(tmp_path) == []
 
 
-def test_an_input_error_after_some_work_keeps_it(tmp_path: Path) -> None:
+def test_an_input_error_after_some_work_keeps_it_and_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     def refuse_late(folder: Path) -> Mapping[str, Any]:
         (folder / "done.txt").write_text("an hour's work")
         raise InputError("does not fit", where="a file", cure="mend it")
@@ -366,6 +360,7 @@ def test_an_input_error_after_some_work_keeps_it(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="does not fit"):
         build_at(tmp_path / "out", make=refuse_late)
     assert (tmp_path / "out.partial" / "done.txt").is_file()
+    assert "out.partial: what is done is kept" in capsys.readouterr().err
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,10 +14,14 @@ import torch
 import interplay
 from contracts import cogvideox_variants
 from interplay.backbones.registry import load_backbone
+from interplay.core import artifacts
 from interplay.core.errors import InputError
 from interplay.generate.config import SamplingConfig
 from interplay.generate.model import Model
 from interplay.generate.requests import Request
+from interplay.methods.matrix.config import MatrixConfig
+from interplay.methods.matrix.guidance import Course
+from interplay.records.masks import MaskTrack
 from interplay.records.media.images import read_image
 from interplay.records.media.video import read_video
 
@@ -61,10 +66,12 @@ def test_masks_that_overlap_and_of_nobody_in_the_prompt_are_reproduced(
 ) -> None:
     masks = {name: np.zeros((32, 48), dtype=bool) for name in ("id1", "id2", "id3", "id8")}
     masks["id1"][:, :40], masks["id2"][8:24, 8:24], masks["id8"][2:, 40:] = True, True, True
-    given = {"image": pictures / "first.png", "masks": masks, "steps": 1, "guidance": GUIDED}
-    clip = model.generate(PROMPT, **given)
+    course = Course({name: MaskTrack.from_array(mask[None]) for name, mask in masks.items()})
+    request = Request("clip", PROMPT, 1, 9, (16, 24), 8.0, pictures / "first.png", course=course)
+    (clip,) = model.make([request], SamplingConfig.model_validate({"steps": 1, "guidance": GUIDED}))
     clip.save(tmp_path / "clip.mp4")
-    assert json.loads((tmp_path / "clip.json").read_text())["masks"]["ids"] == ["id1", "id2", "id8"]
+    told = json.loads((tmp_path / "clip.json").read_text())
+    assert (told["masks"]["ids"], told["tracks"]) == (["id1", "id2", "id8"], None)
     assert np.array_equal(interplay.reproduce(tmp_path / "clip.json").frames, clip.frames)
 
 
@@ -100,6 +107,91 @@ def test_a_folder_of_masks_is_the_same_as_a_painted_map(model: Model, pictures: 
     write_image(tmp_path / "id3.png", painted)
     with pytest.raises(InputError, match=r"id3\.png"):
         model.generate(PROMPT, masks=tmp_path, **given)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "masks", "told"),
+    [
+        (PROMPT, ("man",), "holds man, and the prompt has no <man>; it may hold id1, id2"),
+        (PROMPT, ("id1", "id3"), "holds id3, and the prompt has no <id3>; it may hold id1, id2"),
+        ("a man", ("man",), "holds man, and the prompt has no <man>; it may hold id1, id2, ..."),
+        (PROMPT, (), "has no masks; it may hold id1, id2"),
+    ],
+)
+def test_masks_by_id_are_of_the_prompts_instances(model: Model, pictures: Path, prompt, masks, told: str) -> None:
+    given = {name: np.ones((32, 48), dtype=bool) for name in masks}
+    with pytest.raises(InputError, match="field masks") as error:
+        model.generate(prompt, image=pictures / "first.png", masks=given, steps=1)
+    assert told in str(error.value)
+
+
+def test_what_nobody_would_read_is_refused(small: str, model: Model, pictures: Path) -> None:
+    plain, given = interplay.load(small), {"image": pictures / "first.png", "steps": 1}
+    masked = given | {"masks": pictures / "map.png"}
+    with pytest.raises(InputError, match=r"clip, field masks: are not read: the model alone .* or leave the masks out"):
+        plain.generate(PROMPT, **masked)
+    with pytest.raises(InputError, match="field negative_prompt: is not read"):
+        plain.generate(PROMPT, **given, negative_prompt="a dog", guidance_scale=1.0)
+    with pytest.raises(InputError, match="field negative_prompt: is not read"):  # the model's own scale is 1
+        plain.generate(PROMPT, **given, negative_prompt="a dog")
+    # Somebody reads the same: the map's channels, or guidance by words.
+    model.generate(PROMPT, **masked)
+    plain.generate(PROMPT, **masked, guidance={"cmg_scale": 1.0, "cmg_layers": [0]})
+
+
+def test_a_map_that_nobody_gave_is_told_once(
+    small: str, model: Model, pictures: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = "the clip has no masks and is shown no instance map"
+    given = {"image": pictures / "first.png", "steps": 1}
+    model.generate(PROMPT, **given)
+    assert capsys.readouterr().err.count(told) == 1
+    model.generate(PROMPT, **given, masks=pictures / "map.png")
+    interplay.load(small).generate(PROMPT, **given)
+    assert told not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("fps", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_rate_is_above_zero(model: Model, pictures: Path, fps: float) -> None:
+    with pytest.raises(InputError, match=r"field fps: is .*; give frames per second above 0"):
+        model.generate("a man", image=pictures / "first.png", fps=fps)
+
+
+def test_guidance_is_at_the_layers_that_the_training_aligned(
+    small: str, adapter: Path, pictures: Path, tmp_path: Path
+) -> None:
+    matrix = MatrixConfig(binding="markers", v2t_layers=(1,), v2v_layers=(0,)).model_dump(mode="json")
+
+    def train(folder: Path) -> dict[str, object]:
+        shutil.copytree(adapter, folder / "adapter")
+        return {}
+
+    config = {"backbone": small, "matrix": matrix}
+    training = artifacts.build(tmp_path / "training", kind="training", config=config, inputs={}, make=train)
+    given = {"image": pictures / "first.png", "masks": pictures / "map.png", "steps": 1}
+    scales = {"cmg_scale": 0.5, "cag_scale": 0.5}
+    model = interplay.load(small, adapter=training.path)
+    clip = model.generate(PROMPT, **given, guidance=scales)
+    named = model.generate(PROMPT, **given, guidance=scales | {"cmg_layers": [1], "cag_layers": [0]})
+    assert np.array_equal(clip.frames, named.frames)
+    assert clip.facts["guidance"] == scales | {"cmg_layers": [1], "cag_layers": [0]}
+    # The layers stand in the JSON: the same weights where nothing says what was aligned give the same clip.
+    clip.save(tmp_path / "clip.mp4")
+    assert np.array_equal(interplay.reproduce(tmp_path / "clip.json", adapter=adapter).frames, clip.frames)
+    with pytest.raises(InputError, match=r"guidance\.cmg_layers: no layer is chosen, .*; name some of 0 to 1"):
+        interplay.load(small, adapter=adapter).generate(PROMPT, **given, guidance=scales)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "told"),
+    [
+        (PROMPT, "clip, field masks: show nobody whom the prompt names, .*; give masks of id1, id2, or set"),
+        ("a man kicks a ball", r"clip, field prompt: marks no noun, .*; mark the nouns \(<id1> man\), or set"),
+    ],
+)
+def test_a_clip_without_words_for_its_guidance_is_refused(small: str, pictures: Path, prompt: str, told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        interplay.load(small).generate(prompt, image=pictures / "first.png", steps=1, guidance=GUIDED)
 
 
 def test_any_size_and_length_that_the_model_takes(model: Model, pictures: Path) -> None:
@@ -180,13 +272,13 @@ def test_as_many_threads_as_made_it_make_it_again(model: Model, pictures: Path, 
     finally:
         torch.set_num_threads(1)
     used = []
-    make = Model.make
+    sample = Model.sample
 
     def noted(self, *given):
         used.append(torch.get_num_threads())
-        return make(self, *given)
+        return sample(self, *given)
 
-    monkeypatch.setattr(Model, "make", noted)
+    monkeypatch.setattr(Model, "sample", noted)
     interplay.reproduce(tmp_path / "man.json")
     assert (used, torch.get_num_threads()) == ([2], 1)
 

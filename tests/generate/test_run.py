@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +16,13 @@ from interplay.generate.reproduce import reproduce
 from interplay.generate.run import run
 from interplay.methods.matrix.adapter import save_adapter
 from interplay.methods.matrix.config import MatrixConfig
+from interplay.methods.matrix.guidance import Course
 from interplay.methods.matrix.install import install
 from interplay.methods.matrix.instance_map import paint
 from interplay.records.media.images import read_image
 from interplay.records.media.video import read_video
 from interplay.records.store.reader import ClipStore
+from interplay.records.store.writer import StoreWriter
 
 
 def config(folder: str, **changes: object) -> GenerateConfig:
@@ -75,6 +78,69 @@ def test_an_adapter_from_elsewhere_sees_the_masks_of_the_first_frame(
     plain = run(settings, clips, tmp_path / "plain")
     videos = [folder / "videos" / f"{clip.clip_id}.mp4" for folder in (artifact.path, plain.path)]
     assert videos[0].read_bytes() == videos[1].read_bytes()
+
+
+def test_guidance_by_words_follows_the_tracks_of_the_dataset(
+    backbone_folder: str, clips: Artifact, tmp_path: Path
+) -> None:
+    guided = {"cmg_scale": 4.0, "cmg_layers": [0, 1]}
+    settings = config(backbone_folder, limit=1, size="64x32x9", guidance=guided)
+    artifact = run(settings, clips, tmp_path / "out")
+    (entry,) = read_json(artifact.path / "index.json")["clips"]
+    clip = ClipStore(clips.path).get(entry["clip_id"])
+    assert clip.interactions
+    verbs = Course.of(clip, num_frames=9, fps=clip.fps).verbs
+    assert {label: tuple(ids) for label, ids in entry["tracks"]["verbs"].items()} == verbs != {}
+    # Made again from its files alone; who stands still throughout is another clip.
+    record = artifact.path / "videos" / f"{clip.clip_id}.json"
+    again = reproduce(record)
+    video = read_video(record.with_suffix(".mp4"))
+    assert np.array_equal(again.frames, video.frames)
+    again.save(tmp_path / "again.mp4")
+    assert read_json(tmp_path / "again.json")["tracks"]["digest"] == entry["tracks"]["digest"]
+    told = read_json(record)
+    still = tmp_path / "still.json"
+    pictures = {
+        name: {**told[name], "path": str(record.parent / told[name]["path"])} for name in ("masks", "first_frame")
+    }
+    still.write_text(json.dumps({**told, **pictures, "tracks": None, "backbone_path": None}))
+    assert not np.array_equal(reproduce(still, backbone=backbone_folder).frames, video.frames)
+
+
+def test_tracks_that_have_changed_are_refused(backbone_folder: str, clips: Artifact, tmp_path: Path) -> None:
+    guided = {"cmg_scale": 1.0, "cmg_layers": [0]}
+    artifact = run(config(backbone_folder, limit=1, steps=1, guidance=guided), clips, tmp_path / "out")
+    record = artifact.path / "videos" / "test-00000.json"
+    tracks = record.with_name("test-00000.tracks.json")
+    content = read_json(tracks)
+    content["id1"]["frames"][1] = None
+    tracks.write_text(json.dumps(content))
+    with pytest.raises(InputError, match=r"field tracks: test-00000\.tracks\.json has changed; put the old file back"):
+        reproduce(record)
+    tracks.unlink()
+    with pytest.raises(InputError, match=r"field tracks: there is no .*; put the file back"):
+        reproduce(record)
+
+
+def test_clips_of_a_dataset_without_tracks_are_told_once(
+    backbone_folder: str, clips: Artifact, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    backbone = load_backbone(backbone_folder)
+    save_adapter(backbone, tmp_path / "adapter", install(backbone, MatrixConfig()), lora=False)
+    store = ClipStore(clips.path)
+
+    def trackless(folder: Path) -> dict[str, object]:
+        with StoreWriter(folder) as writer:
+            for clip_id in ("test-00000", "test-00001"):
+                clip = store.get(clip_id)
+                writer.add(replace(clip, tracks={}, truth=None), frames=store.frames(clip))
+        return {}
+
+    bare = build(tmp_path / "bare", kind="clips", config={}, inputs={}, make=trackless)
+    capsys.readouterr()
+    run(config(backbone_folder, steps=1, batch_size=1), bare, tmp_path / "out", adapter=tmp_path / "adapter")
+    told = "2 of 2 clips have no masks and are shown no instance map (test-00000, ...)"
+    assert capsys.readouterr().err.count(told) == 1
 
 
 def test_limit_counts_per_split(backbone_folder: str, clips: Artifact, tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def test_clips_of_several_sizes_with_seeds_of_their_own(
         {"size": 2, "place": 1},
         {"size": 1, "place": 0},
     ]
-    assert "1 of 4 clips have no masks" in capsys.readouterr().err
+    assert capsys.readouterr().err.count("2 of 4 clips have no masks and are shown no instance map (wide, ...)") == 1
     assert index["clips"][3]["masks"] is None
 
 
@@ -167,6 +167,41 @@ def test_files_that_are_of_no_use_are_told_before_the_first_clip_is_made(
     with pytest.raises(InputError, match=told):
         run_prompts(GenerateConfig(backbone=small, steps=1), table, tmp_path / "out", adapter=adapter)
     assert not (tmp_path / "out.partial").exists()
+
+
+@pytest.mark.parametrize("batch_size", [1, 2])
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"masks": None}, r"row 2, field masks: show nobody whom the prompt names, .*; give masks of id1, id2, or set"),
+        ({"prompt": "a man kicks a ball"}, r"row 2, field prompt: marks no noun, .*; mark the nouns"),
+    ],
+)
+def test_a_row_that_cannot_be_guided_is_told_before_the_first_clip_is_made(
+    small: str, pictures: Path, tmp_path: Path, batch_size: int, changes: dict[str, object], told: str
+) -> None:
+    good = {
+        "prompt": "a <id1> man kicks a <id2> ball",
+        "image": str(pictures / "first.png"),
+        "masks": str(pictures / "map.png"),
+    }
+    config = GenerateConfig.model_validate(
+        {"backbone": small, "steps": 1, "batch_size": batch_size, "guidance": {"cmg_scale": 1, "cmg_layers": [0]}}
+    )
+    with pytest.raises(InputError, match=told):
+        run_prompts(config, write(tmp_path, good, good | changes), tmp_path / "out")
+    assert not (tmp_path / "out.partial").exists()
+
+
+def test_masks_in_a_table_that_nobody_reads_are_told_once(
+    small: str, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = {"prompt": "a man", "image": str(pictures / "first.png")}
+    table = write(tmp_path, good, {**good, "masks": str(pictures / "map.png")})
+    run_prompts(GenerateConfig(backbone=small, steps=1), table, tmp_path / "out")
+    told = [line for line in capsys.readouterr().err.splitlines() if "are not read" in line]
+    assert len(told) == 1
+    assert told[0].startswith("masks of 1 of 2 clips are not read: the model alone is shown no instance map")
 
 
 def test_what_the_model_refuses_is_told_before_the_first_clip_is_made(

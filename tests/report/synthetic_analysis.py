@@ -9,14 +9,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from interplay.analyze.config import AnalyzeConfig
+from interplay.analyze.experts import name_of
 from interplay.analyze.heads import write_heads
 from interplay.analyze.judging import judge_table
 from interplay.analyze.labels import Labels
-from interplay.analyze.published import compared, published_layers
 from interplay.analyze.scoring import SCHEMA
 from interplay.analyze.verdict import summarise
 from interplay.core.artifacts import Artifact, build
 from interplay.core.files import write_json
+from interplay.methods.matrix.published import compared, published_layers
 from interplay.records.media.video import write_video
 from interplay.records.store.reader import ClipStore
 
@@ -35,8 +36,12 @@ def make_analysis(
     layers: int = LAYERS,
     published: str | None = None,
     words: str = "man in red",
+    experts: int = 1,
 ) -> Artifact:
-    """Scores that peak in one layer of each variant, there the more the better the clip; the last clip has no label."""
+    """Scores that peak in one layer of each variant, there the more the better the clip; the last clip has no label.
+
+    With two experts the first runs the first step, and peaks two layers later.
+    """
     ids = ClipStore(clips.path).ids[:CLIPS]
     labels = (
         Labels(tuple(ids[:2]), tuple(ids[2:4]), "by hand; <b>ties</b> split") if labelled else Labels((), (), "none")
@@ -44,8 +49,9 @@ def make_analysis(
 
     def make(folder: Path) -> dict:
         scores = folder / "scores.parquet"
-        pq.write_table(pa.Table.from_pylist(score_rows(ids, layers, words), SCHEMA), scores)
-        judged = {name: judge_table(scores, name, labels, CONFIG) for name in PEAKS}
+        pq.write_table(pa.Table.from_pylist(score_rows(ids, layers, words, experts), SCHEMA), scores)
+        names = [name_of(variant, expert, experts) for variant in PEAKS for expert in range(experts)]
+        judged = {name: judge_table(scores, name, labels, CONFIG) for name in names}
         tables = [verdict.heads.table(name, verdict.scores.layers.tolist()) for name, verdict in judged.items()]
         write_heads(tables, folder / "heads.parquet")
         told = summarise(judged, labels, CONFIG, ["a note with <i>markup</i>"])
@@ -56,10 +62,11 @@ def make_analysis(
         return {}
 
     config = {"labelled": labelled, "films": films, "layers": layers, "published": published, "words": words}
+    config["experts"] = experts
     return build(out, kind="analysis", config={"seed": 5, **config}, inputs={"clips": clips}, make=make)
 
 
-def score_rows(ids, layers: int, words: str) -> list[dict]:
+def score_rows(ids, layers: int, words: str, experts: int = 1) -> list[dict]:
     rng = np.random.default_rng(0)
     rows = []
     for place, clip_id in enumerate(ids):
@@ -67,7 +74,9 @@ def score_rows(ids, layers: int, words: str) -> list[dict]:
             said = words if variant.startswith("noun") else "pushes"
             for term, text in (("id1", said), ("id2", "ball")) if variant.startswith("noun") else (("verb", said),):
                 for draw, step, layer in np.ndindex(DRAWS, STEPS, layers):
-                    level = np.exp(-((layer - peak) ** 2) / 3) * (1.5 if place < 2 else 1.0) * (0.4 + 0.1 * step)
+                    expert = int(step > 0) if experts == 2 else 0
+                    late = 2 if experts == 2 and expert == 0 else 0
+                    level = np.exp(-((layer - peak - late) ** 2) / 3) * (1.5 if place < 2 else 1.0) * (0.4 + 0.1 * step)
                     heads = level * rng.uniform(0.8, 1.2, HEADS) * np.arange(1, HEADS + 1)
                     for head, aas in zip(range(-1, HEADS), (heads.mean(), *heads), strict=True):
                         rows.append(
@@ -76,6 +85,7 @@ def score_rows(ids, layers: int, words: str) -> list[dict]:
                                 "draw": draw,
                                 "step": step,
                                 "timestep": 900 - 200 * step,
+                                "expert": expert,
                                 "layer": layer,
                                 "site": f"blocks.{layer}.joint",
                                 "variant": variant,

@@ -42,10 +42,10 @@ def row(layer, magnitude=0.1, success=0.02, failure=-0.03, dominant=False, picke
     return LayerRow(layer, 3, score, *gaps, separation, *shares, layer < 3, dominant, picked, False)
 
 
-def variant(*rows, name="noun_v2t", clips=8, curve=((2, 0.25), (8, 0.5), (32, 1.0)), clips_needed=32):
+def variant(*rows, name="noun_v2t", expert=None, clips=8, curve=((2, 0.25), (8, 0.5), (32, 1.0)), clips_needed=32):
     nothing = Absent("", "")
     need = Need(0.9, clips_needed, curve)
-    return Variant(name, NASTY, "", clips, rows, (), None, need, nothing, nothing, nothing)
+    return Variant(name, name, expert, NASTY, "", clips, rows, (), None, need, nothing, nothing, nothing)
 
 
 def curve(values, steps=None):
@@ -121,7 +121,7 @@ def test_shares_of_resamples_are_drawn_to_scale():
 
 
 def test_agreement_rises_to_the_right():
-    figure = agreement_figure([variant(row(0)), variant(row(0), curve=((4, 1.0),), clips=4)])
+    figure = agreement_figure([variant(row(0)), variant(row(0), name="verb_v2t", curve=((4, 1.0),), clips=4)])
     points = [
         (float(e.get("cx")), float(e.get("cy"))) for e in parse(figure).iter() if e.get("class") == "point kind-0"
     ]
@@ -132,6 +132,12 @@ def test_agreement_rises_to_the_right():
     assert at_hand[0] == pytest.approx((points[0][0] + points[1][0]) / 2)  # 4 lies midway between 2 and 8
     assert {"2", "4", "8", "16", "32"} <= set(all_text(figure))
     assert agreement_figure([variant(row(0), curve=())]) is None
+
+
+def test_lines_of_experts_are_told_apart():
+    drawn = agreement_figure([variant(row(0), expert=0), variant(row(0), expert=1), variant(row(0), name="verb_v2t")])
+    lines = [e.get("class") for e in parse(drawn).iter() if str(e.get("class")).startswith("agreement")]
+    assert lines == ["agreement kind-0 expert-0", "agreement kind-0 expert-1", "agreement kind-1"]
 
 
 def test_words_are_dots_with_intervals():

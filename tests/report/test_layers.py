@@ -85,6 +85,27 @@ def test_published_layers_stand_beside_ours(story, tmp_path):
     assert [row.shared for row in published.rows] == [(), ()]
 
 
+def test_experts_stand_side_by_side(story, tmp_path):
+    made = make_analysis(tmp_path / "analysis", story.inputs.clips, films=False, layers=8, experts=2)
+    layers = read_layers(made, CONFIG)
+    noisy, clean, *others = layers.variants
+    assert [(v.name, v.kind, v.expert) for v in (noisy, clean)] == [
+        ("noun_v2t.expert0", "noun_v2t", 0),
+        ("noun_v2t.expert1", "noun_v2t", 1),
+    ]
+    assert (noisy.title, clean.meaning) == ("Nouns of expert 0, video to text", noisy.meaning)
+    assert [r.layer for v in (noisy, clean) for r in v.picks] == [4, 2]
+    assert (noisy.steps.columns, clean.steps.columns) == ((0,), (1, 2, 3, 4))
+    assert [np.argmax([sum(heads) for heads in v.heads.values]) for v in (noisy, clean)] == [4, 2]
+    assert [v.terms.layer for v in (noisy, clean)] == [4, 2]
+    assert [v.star for v in others] == ["★"] * 4 + ["☆"] * 2
+    assert layers.chosen == {"v2t": (4, 2, 3, 1), "v2v": (5, 3)}
+    assert [[v.name for v, _ in choice.variants] for choice in layers.choices if choice.relation == "v2v"] == [
+        ["noun_v2v.expert0"],
+        ["noun_v2v.expert1"],
+    ]
+
+
 def test_an_older_analysis_is_refused(story, tmp_path):
     made = make_analysis(tmp_path / "analysis", story.inputs.clips, films=False)
     path = made.path / "layers.json"

@@ -19,8 +19,9 @@ from interplay.core.errors import InputError
 from interplay.grid.pixels import to_tensor
 from interplay.grid.pooling import pool_masks
 from interplay.methods.matrix.config import MatrixConfig
+from interplay.methods.matrix.install import install
 from interplay.records.caption import parse_caption
-from interplay.records.clip import Clip
+from interplay.records.clip import Clip, Instance
 from interplay.records.media.video import write_video
 from interplay.records.store.reader import ClipStore
 from interplay.records.store.writer import StoreWriter
@@ -192,6 +193,37 @@ def test_another_rule_or_model_is_another_entry(
     assert after[kind] == 2 * before[kind]
 
 
+def test_texts_that_were_read_with_other_marker_rows_are_other_entries(backbone: Backbone, tmp_path: Path) -> None:
+    """A table without rows to spare gets drawn ones, and another seed draws others; two runs share one cache."""
+    markers = MatrixConfig(v2t_layers=(0,), v2v_layers=(1,), binding="markers", markers=12)
+    assert markers.marker_embeddings == "spare"
+
+    def twelfth(clip: Clip) -> Clip:
+        tracks, own = {"id12": clip.tracks["id1"]}, (Instance("id12", "man"),)
+        return replace(clip, caption="a <id12> man", tracks=tracks, instances=own, interactions=(), boxes={})
+
+    folder = world_store(tmp_path / "clips", GEOMETRIES[:1], twelfth)
+    read: list[Batch] = []
+    for seed in (1, 2, 1):
+        installed = install(backbone, markers, seed=seed)
+        try:
+            data = encode_clips(
+                backbone,
+                ClipStore(folder),
+                config(matrix=markers),
+                cache=Cache(tmp_path / "cache"),
+                model="tiny",
+                reading=installed.identity,
+            )
+            (batch,) = whole(data)
+            assert equal(batch.text, backbone.encode_text(list(batch.captions), batch.first_frame))
+        finally:
+            installed.remove()
+        read.append(batch.text)
+    assert not equal(read[0], read[1])
+    assert equal(read[0], read[2])
+
+
 # --- buckets ---------------------------------------------------------------------------------------------------------
 
 
@@ -313,9 +345,21 @@ def test_what_a_clip_lacks_is_listed(
     assert {missing.clip_id for missing in data.missing} == {"train-00000"}
 
 
+def test_clips_without_interactions_are_aligned_by_their_markers(backbone: Backbone, tmp_path: Path) -> None:
+    folder = world_store(tmp_path / "clips", GEOMETRIES[:1], lambda clip: replace(clip, interactions=()))
+    (targets,) = (batch.targets[0] for batch in whole(encoded(backbone, folder, tmp_path / "cache")))
+    marked = parse_caption(ClipStore(folder).get(targets.clip_id).caption).instance_ids
+    for role in ("subject", "object"):
+        assert [entity.key for entity in targets.entities if entity.role == role] == list(marked)
+
+
 def test_alignment_of_clips_that_have_nothing_to_align_is_an_error(backbone: Backbone, tmp_path: Path) -> None:
-    folder = world_store(tmp_path / "clips", GEOMETRIES[:2], lambda clip: replace(clip, interactions=()))
+    folder = world_store(
+        tmp_path / "clips", GEOMETRIES[:2], lambda clip: replace(clip, interactions=(), caption=clip_text(clip))
+    )
     with pytest.raises(InputError, match="none of the 2 clips has anything to align") as caught:
         encoded(backbone, folder, tmp_path / "cache")
-    assert "the clip lists no interactions" in caught.value.problem
+    assert "the caption marks no instance and the clip lists no interactions" in caught.value.problem
+    assert "mark instances in the captions" in caught.value.cure
+    assert "or list interactions" in caught.value.cure
     assert encoded(backbone, folder, tmp_path / "cache", matrix=None).missing == ()

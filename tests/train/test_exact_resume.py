@@ -1,4 +1,7 @@
-"""Whole runs: killed with SIGKILL at random points, and on two processes, they end with the bits of an unbroken one."""
+"""Whole runs: killed with SIGKILL at random points, on one process and on two, they end with the bits of unbroken ones.
+
+And two processes end with the weights of one process that makes the same draws.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from safetensors.torch import load_file
 
 from interplay.core.artifacts import Artifact, open_artifact
 from interplay.core.cache import Cache
+from interplay.core.errors import InputError
 from interplay.core.files import read_json
 from interplay.core.manifest import SCRATCH
 from interplay.train.checkpoints import Checkpoints
@@ -63,6 +67,8 @@ def test_killed_at_random_points_it_ends_with_the_same_bits(
     first = kill_after_a_checkpoint(settings, clips, out, tmp_path / "cache", processes=1)
     kill_after_a_checkpoint(settings, clips, out, tmp_path / "cache", processes=1)
     assert 0 < first < STEPS, "the first kill came too late to test anything"
+    with pytest.raises(InputError, match=r"out\.partial: holds unfinished work, begun with save_every 2 \(now 5\)"):
+        run(recipe(backbone_folder, save_every=5), clips, out)
     finish(start(settings, clips.path, out, tmp_path / "cache"))
     assert_same(unbroken, open_artifact(out))
 
@@ -86,15 +92,26 @@ def assert_same(one: Artifact, other: Artifact) -> None:
     assert read_json(one.path / "validation.json") == read_json(other.path / "validation.json")
 
 
-def test_two_processes_see_what_one_process_sees_in_two_parts(
-    unbroken: Artifact, backbone_folder: str, clips: Artifact, tmp_path: Path
+@pytest.fixture(scope="module")
+def unbroken_in_two(backbone_folder: str, clips: Artifact, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    folder = tmp_path_factory.mktemp("unbroken_in_two")
+    settings = recipe(backbone_folder, gradient_accumulation=1).model_dump_json()
+    finish(start(settings, clips.path, folder / "out", folder / "cache", processes=2))
+    return open_artifact(folder / "out")
+
+
+def test_two_processes_killed_at_a_random_point_end_with_the_same_bits(
+    unbroken_in_two: Artifact, backbone_folder: str, clips: Artifact, tmp_path: Path
 ) -> None:
     settings = recipe(backbone_folder, gradient_accumulation=1).model_dump_json()
     went_on = kill_after_a_checkpoint(settings, clips, tmp_path / "out", tmp_path / "cache", processes=2)
     assert 0 < went_on < STEPS, "the kill came too late to test anything"
     finish(start(settings, clips.path, tmp_path / "out", tmp_path / "cache", processes=2))
-    artifact = open_artifact(tmp_path / "out")
-    assert artifact.summary["clips_per_step"] == unbroken.summary["clips_per_step"] == 2
-    weights, others = trained(unbroken), trained(artifact)
+    assert_same(unbroken_in_two, open_artifact(tmp_path / "out"))
+
+
+def test_two_processes_see_what_one_process_sees_in_two_parts(unbroken: Artifact, unbroken_in_two: Artifact) -> None:
+    assert unbroken_in_two.summary["clips_per_step"] == unbroken.summary["clips_per_step"] == 2
+    weights, others = trained(unbroken), trained(unbroken_in_two)
     # The sum of two gradients is the same whoever adds them; only the order of the means may differ.
     assert all(torch.allclose(weights[key], others[key], rtol=1e-4, atol=1e-6) for key in weights)

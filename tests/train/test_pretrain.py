@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 import torch
 
-from interplay.backbones.registry import build_tiny, load_backbone, tiny_names
+from interplay.backbones.registry import build_tiny, load_backbone, shipped_folder, shipped_names, tiny_names
+from interplay.core.artifacts import build, open_artifact, verify
 from interplay.core.errors import InputError
+from interplay.core.manifest import content_of
 from interplay.train.pretrain import latents as latents_of_the_world
 from interplay.train.pretrain.autoencoder import moving_pixels
+from interplay.train.pretrain.card import CardFacts, relist, write_card
 from interplay.train.pretrain.config import AutoencoderConfig, DenoiserConfig, PretrainConfig
 from interplay.train.pretrain.latents import cache_latents, calibrate
 from interplay.train.pretrain.run import run
@@ -34,8 +38,10 @@ def test_a_pretrained_folder_is_a_stock_pipeline_with_a_card(name: str, tmp_path
     artifact = run(SHORT.model_copy(update={"backbone": name}), tmp_path / "tiny")
     backbone = load_backbone(str(artifact.path))  # by the stock pipeline's own from_pretrained
     card = (artifact.path / "README.md").read_text()
-    assert f"interplay world pretrain --backbone {name} --seed 0" in card
-    assert "| denoiser | 1 |" in card
+    assert f"interplay world pretrain --backbone {name} --seed 0 --no-compile" in card
+    assert "| autoencoder | 1 | 1 | 0.001 | crops of 9 x 32 x 32 pixels | bfloat16 |" in card
+    assert "| denoiser | 1 | 1 | 0.001 | latents of 2 clips | bfloat16, blocks not compiled |" in card
+    assert re.search(r"^\| denoiser \| 1 \| \d\.\d{4} \|$", card, flags=re.MULTILINE)
     assert all(torch.isfinite(value).all() for value in backbone.transformer.parameters())
     assert torch.isfinite(backbone.encode_video(torch.zeros(1, 3, 9, 32, 32))).all()
 
@@ -63,6 +69,48 @@ def test_moving_pixels_are_those_that_change() -> None:
     video[0, 1, 2, 0, 1] = 0.5
     video[0, 0, 1, 1, 1] = 0.1
     assert moving_pixels(video)[0, 0, 0].tolist() == [[0.0, 1.0], [0.0, 0.0]]
+
+
+def test_a_card_says_what_each_phase_was_computed_in(tmp_path: Path) -> None:
+    exact = BRIEF.model_copy(update={"name": "restart", "precision": "float32"})
+    config = SHORT.model_copy(update={"autoencoder": (PHASE, MOTION), "denoiser": (BRIEF, exact), "compile": True})
+    write_card(tmp_path / "README.md", config, CardFacts("SomePipeline", 17, (48, 80), 10, 20), {"restart": ()})
+    card = (tmp_path / "README.md").read_text()
+    found = re.findall(r"^\| (\w+) \| 1 .* \| (\w+(?:, .*)?) \|$", card, flags=re.MULTILINE)
+    assert found == [
+        ("autoencoder", "bfloat16"),
+        ("motion", "float32"),
+        ("denoiser", "bfloat16, blocks compiled"),
+        ("restart", "float32, blocks compiled"),
+    ]
+    assert "--no-compile" not in card
+
+
+def test_a_card_that_is_written_on_is_listed_anew(tmp_path: Path) -> None:
+    made = build(tmp_path / "tiny", kind="backbone", config={}, inputs={}, make=one_card)
+    (made.path / "README.md").write_text("the card with scores")
+    (made.path / "samples.png").write_bytes(b"a picture")
+    with pytest.raises(InputError, match=r"README\.md"):
+        open_artifact(made.path)
+    relist(made.path, ("README.md", "samples.png"))
+    again = open_artifact(made.path)
+    verify(again)
+    assert list(again.manifest["files"]) == ["README.md", "other.json", "samples.png"]
+    assert {**again.manifest, "files": {}} == {**made.manifest, "files": {}}
+
+
+def one_card(folder: Path) -> dict[str, int]:
+    (folder / "README.md").write_text("the card")
+    (folder / "other.json").write_text("{}")
+    return {}
+
+
+@pytest.mark.parametrize("name", shipped_names())
+def test_a_shipped_folder_is_what_its_manifest_lists(name: str) -> None:
+    folder = shipped_folder(name)
+    shipped = open_artifact(folder, "backbone")
+    verify(shipped)
+    assert set(shipped.manifest["files"]) == {path.relative_to(folder).as_posix() for path in content_of(folder)}
 
 
 def test_an_unknown_tiny_backbone_is_an_input_error() -> None:

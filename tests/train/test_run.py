@@ -41,7 +41,7 @@ def test_a_run_writes_what_the_next_stages_read(backbone_folder: str, clips: Art
     rows = list(csv.DictReader((artifact.path / "losses.csv").open()))
     assert [row["step"] for row in rows] == ["0", "1", "2"]
     for term in ("diffusion", "sga_subject", "sga_object", "sga_verb", "spa_subject", "spa_object"):
-        # A batch of clips in which nothing happens has no verb and no roles to align.
+        # A batch of clips in which nothing happens has no verb to align.
         assert all(float(row[term]) >= 0 for row in rows)
         assert any(float(row[term]) > 0 for row in rows)
     assert artifact.summary["layers"] == {"v2t": [0], "v2v": [1]}
@@ -62,6 +62,24 @@ def test_compiled_blocks_train_as_others_do(
         losses[name] = [{key: float(value) for key, value in row.items() if key != "seconds"} for row in rows]
     for plain, compiled in zip(losses["plain"], losses["compiled"], strict=True):
         assert compiled == pytest.approx(plain, rel=1e-4)
+
+
+def test_compiled_blocks_in_shards_are_refused(
+    backbone_folder: str, clips: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    with pytest.raises(InputError, match=r"field compile: .*for shards \(FSDP\).*; set compile: false, or use DDP"):
+        run(config(backbone_folder, compile=True), clips, tmp_path / "out")
+
+
+def test_a_mistake_in_the_recipe_leaves_nothing_that_its_mending_would_meet(
+    backbone_folder: str, clips: Artifact, tmp_path: Path
+) -> None:
+    given: dict[str, Any] = {"clips": clips, "out": tmp_path / "out", "cache": Cache(tmp_path / "cache")}
+    with pytest.raises(InputError, match="no parameter fits"):
+        run(config(backbone_folder, also_train=("norm_uot.*",)), **given)
+    assert not (tmp_path / "out.partial").exists()
+    run(config(backbone_folder, also_train=("norm_out.*",), steps=1), **given)
 
 
 def test_the_stock_pipeline_loads_the_adapter(backbone_folder: str, clips: Artifact, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from pydantic import ValidationError
 from safetensors.torch import load_file
 
 from interplay.backbones.registry import load_backbone
@@ -22,8 +23,8 @@ from interplay.grid.pixels import to_frames
 from interplay.methods.matrix.adapter import load_adapter
 from interplay.records.media.video import write_video
 from interplay.records.store.reader import ClipStore
-from interplay.train.config import TrainConfig
-from interplay.train.dataset import encode_clips
+from interplay.train.config import TrainConfig, ValidationConfig
+from interplay.train.dataset import chosen_shapes, encode_clips
 from interplay.train.parts import unfreeze
 from interplay.train.probes import Probes
 from interplay.train.run import Surroundings, run
@@ -165,6 +166,38 @@ def test_held_out_clips_must_be_others(backbone_folder: str, clips: Artifact, tm
     config = recipe(backbone_folder, validation={"splits": ["train"]})
     with pytest.raises(InputError, match="clip train-00000 is trained on too"):
         run(config, clips, tmp_path / "out")
+
+
+def test_limits_count_per_split_and_samples_are_of_each(backbone_folder: str, clips: Artifact, tmp_path: Path) -> None:
+    shown = {"splits": ["test", "heldout"], "limit": 2, "timesteps": [0.5], "samples": 2, "sample_steps": 1}
+    plain = {"matrix": None, "also_train": (), "precision": "float32", "gradient_checkpointing": False, "steps": 1}
+    both = recipe(backbone_folder, splits=("train", "heldout"), limit=2, **plain)
+    assert [one.clip_id for one in chosen_shapes(ClipStore(clips.path), both)] == [
+        "train-00000",
+        "train-00001",
+        "heldout-00000",
+    ]
+    measured = recipe(backbone_folder, validation=shown | {"sample_every": 100}, **plain)
+    made = run(measured, clips, tmp_path / "out")
+    # Of two test clips and a held-out one.
+    samples = sorted((made.path / "samples" / "step-00000001").iterdir())
+    assert [path.stem for path in samples] == ["heldout-00000", "test-00000"]
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"samples": 9}, r"samples: 9 are more than the clips that limit leaves \(8 of each split, 8 in all\)"),
+        ({"samples": 5, "limit": 2, "splits": ["test", "heldout"]}, r"\(2 of each split, 4 in all\)"),
+        ({"splits": []}, "at least 1 item"),
+        ({"timesteps": [0.5, -0.5]}, "greater than or equal to 0"),
+        ({"timesteps": [2.0]}, "less than or equal to 1"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(given: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValidationError, match=told):
+        ValidationConfig.model_validate(given)
+    ValidationConfig.model_validate({"samples": 4, "limit": 2, "splits": ["test", "heldout"], "timesteps": [0, 1]})
 
 
 def test_a_probe_that_nobody_brought_is_named(backbone_folder: str, clips: Artifact, tmp_path: Path) -> None:

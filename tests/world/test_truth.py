@@ -5,9 +5,11 @@ import json
 import numpy as np
 import pytest
 
+from interplay.records.caption import parse_caption
+from interplay.world.captions import caption
 from interplay.world.render import render
-from interplay.world.sampling import render_at
-from interplay.world.truth import boxes, event_span, holders, truth
+from interplay.world.sampling import render_at, scene_at
+from interplay.world.truth import PARAPHRASES, boxes, event_span, holders, paraphrases, truth
 from interplay.world.verbs import INTERACTIONS
 from world_scenes import SIZE, scene_of
 
@@ -95,3 +97,32 @@ def test_outcomes_say_what_changed():
     scene = scene_of("push", 1)
     outcome = truth(scene, render(scene, 17, (24, 40)))["events"][0]["outcome"]
     assert outcome[scene.events[0].object]["moved"][0] == pytest.approx(0.3 * scene.events[0].direction, abs=1e-3)
+
+
+def test_paraphrases_bind_the_same_words_in_other_sentences():
+    found = []
+    for index in range(60):
+        scene = scene_at(2, "test", index, 80 / 48)
+        own, others = parse_caption(caption(scene)), paraphrases(scene)
+        assert len(set(others)) == len(others) <= PARAPHRASES
+        for other in map(parse_caption, others):
+            assert other.text != own.text
+            assert {span.label for span in other.spans} == {span.label for span in own.spans}
+            assert words_of(other) == words_of(own)
+        found.append(len(others))
+    assert sum(found) / len(found) > 3
+
+
+def words_of(parsed):
+    """What every member is called."""
+    return {span.label: parsed.text[span.start : span.end] for span in parsed.spans if span.label.startswith("id")}
+
+
+def test_truth_holds_the_paraphrases():
+    scene, rendering = render_at(2, "test", 1, 9, (24, 40))
+    assert truth(scene, rendering)["paraphrases"] == paraphrases(scene) != []
+
+
+def test_a_scene_of_which_one_thing_can_be_said_has_no_paraphrases():
+    scene = scene_of("walk", 0)
+    assert caption(scene) not in paraphrases(scene)

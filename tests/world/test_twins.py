@@ -4,7 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from interplay.world.judge import judge
+from interplay.world.physics import faults
 from interplay.world.render import render
+from interplay.world.sampling import scene_at
 from interplay.world.twins import twin
 from world_scenes import SIZE, scene_of
 
@@ -45,3 +48,22 @@ def test_who_cannot_trade_roles_has_no_twin():
     assert twin(scene_of("push", 0)) is None
     assert twin(scene_of("touch", 0, noun="lamp")) is None
     assert twin(scene_of("walk", 0)) is None
+
+
+def test_who_looks_already_has_no_twin():
+    for seed in range(20):
+        scene = scene_of("look", seed)
+        event = scene.events[0]
+        seen = scene.member(event.object)
+        swapped = twin(scene)
+        # The twin's subject looks in the other direction than the scene's.
+        assert (swapped is None) == (seen.family not in ("person", "animal") or seen.facing == -event.direction)
+
+
+def test_twins_of_the_test_split_are_what_they_say():
+    twins = [found for i in range(30) if (found := twin(scene_at(5, "test", i, 80 / 48))) is not None]
+    assert twins
+    for scene in twins:
+        rendering = render(scene, 17, SIZE)
+        assert not faults(scene, rendering.motion)
+        assert all(finding.yes for finding in judge(rendering.frames, scene).findings)

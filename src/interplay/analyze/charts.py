@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from jaxtyping import Float
 from numpy import ndarray
 
+from interplay.analyze.config import Measure
+from interplay.analyze.experts import expert_of, variant_of
 from interplay.analyze.judging import VariantVerdict
 from interplay.analyze.verdict import CHOSEN_FROM
 from interplay.core.files import full_disk_named
@@ -26,9 +28,17 @@ TITLES: Mapping[str, str] = {
     "noun_v2v": "nouns, video to video",
     "verb_v2v": "verbs, video to video",
 }
+_MEASURES: Mapping[Measure, str] = {"aas": "AAS", "aas_per_area": "AAS per token of the mask"}
 _SUCCESS, _FAILURE, _MEAN, _FAINT, _PICK = "#2a9d5c", "#c8453b", "#33415c", "#b9c2d0", "#e8a317"
 _DPI = 120
 _MOST_TICKS = 16
+
+
+def title_of(name: str) -> str:
+    """What a chart of this verdict shows, in words."""
+    what, _, relation = TITLES[variant_of(name)].partition(", ")
+    expert = expert_of(name)
+    return f"{what}, {relation}" if expert is None else f"{what} of expert {expert}, {relation}"
 
 
 def draw_layers(verdicts: Mapping[str, VariantVerdict], path: Path) -> None:
@@ -36,11 +46,11 @@ def draw_layers(verdicts: Mapping[str, VariantVerdict], path: Path) -> None:
     figure, axes = _canvas(len(verdicts))
     for axis, (name, verdict) in zip(axes, verdicts.items(), strict=True):
         _draw_gaps(axis, verdict) if verdict.ranking.separation is not None else _draw_magnitudes(axis, verdict)
-        axis.set_title(f"{TITLES[name]} ({len(verdict.scores.clip_ids)} clips)", fontsize=10, loc="left")
+        axis.set_title(f"{title_of(name)} ({len(verdict.scores.clip_ids)} clips)", fontsize=10, loc="left")
         axis.set_xlabel("layer", fontsize=9)
         axis.set_xticks(verdict.scores.layers[:: tick_stride(verdict)])
         axis.tick_params(labelsize=8)
-        _mark_picks(axis, verdict, counts=any(name in names for names in CHOSEN_FROM.values()))
+        _mark_picks(axis, verdict, counts=any(variant_of(name) in names for names in CHOSEN_FROM.values()))
     labelled = {label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
     figure.legend(
         labelled.values(), labelled.keys(), loc="outside lower center", ncols=len(labelled), fontsize=8, frameon=False
@@ -53,7 +63,7 @@ def draw_heatmap(verdicts: Mapping[str, VariantVerdict], path: Path) -> None:
     figure, axes = _canvas(len(verdicts))
     for axis, (name, verdict) in zip(axes, verdicts.items(), strict=True):
         _draw_steps(figure, axis, verdict, verdict.scores.values.mean(axis=0))
-        axis.set_title(f"{TITLES[name]}: mean AAS", fontsize=10, loc="left")
+        axis.set_title(f"{title_of(name)}: mean {_MEASURES[verdict.measure]}", fontsize=10, loc="left")
     save(figure, path)
 
 
@@ -70,7 +80,7 @@ def draw_heads(verdicts: Mapping[str, VariantVerdict], path: Path) -> None:
         axis.set_xticks(range(0, heads, -(-heads // _MOST_TICKS)))
         axis.set_xlabel("head", fontsize=9)
         figure.colorbar(image, ax=axis, fraction=0.05, pad=0.02).ax.tick_params(labelsize=7)
-        axis.set_title(f"{TITLES[name]}: mean AAS by head", fontsize=10, loc="left")
+        axis.set_title(f"{title_of(name)}: mean {_MEASURES[verdict.measure]} by head", fontsize=10, loc="left")
     save(figure, path)
 
 
@@ -90,7 +100,7 @@ def _draw_gaps(axis: Axes, verdict: VariantVerdict) -> None:
         for position, bar in enumerate(bars):
             bar.set_alpha(1.0 if position in ranking.dominant else 0.3)
     axis.axhline(0.0, color=_MEAN, linewidth=0.8)
-    axis.set_ylabel("AAS gap (full: dominant; lines: 95 %)", fontsize=8)
+    axis.set_ylabel(f"{_MEASURES[verdict.measure]}, gap\n(full: dominant; lines: 95 %)", fontsize=8)
     axis.margins(y=0.18)
 
 
@@ -100,8 +110,8 @@ def _draw_magnitudes(axis: Axes, verdict: VariantVerdict) -> None:
     low, high = verdict.stability.magnitude_interval
     errors = [(ranking.magnitude - low).clip(min=0), (high - ranking.magnitude).clip(min=0)]
     axis.bar(layers, ranking.magnitude, color=colours, width=0.7, yerr=errors, ecolor="#777777", capsize=2,
-             label="mean AAS, 95 % interval")  # fmt: skip
-    axis.set_ylabel("AAS (dark: influential)", fontsize=8)
+             label=f"mean {_MEASURES[verdict.measure]}, 95 % interval")  # fmt: skip
+    axis.set_ylabel(f"{_MEASURES[verdict.measure]}\n(dark: influential)", fontsize=8)
     axis.margins(y=0.18)
 
 
@@ -123,8 +133,9 @@ def _mark_picks(axis: Axes, verdict: VariantVerdict, *, counts: bool) -> None:
 
 def _draw_steps(figure: Figure, axis: Axes, verdict: VariantVerdict, mean: Float[ndarray, "l f"]) -> None:
     image = axis.imshow(mean, aspect="auto", cmap="viridis", origin="lower", interpolation="nearest")
+    scores = verdict.scores
     shown = sorted({round(k * (mean.shape[1] - 1) / 4) for k in range(5)})
-    axis.set_xticks(shown, [f"{step}\nt={verdict.scores.timesteps[step]}" for step in shown])
+    axis.set_xticks(shown, [f"{scores.steps[k]}\nt={scores.timesteps[k]}" for k in shown])
     _number_layers(axis, verdict)
     axis.set_xlabel("step", fontsize=9)
     figure.colorbar(image, ax=axis, fraction=0.05, pad=0.02).ax.tick_params(labelsize=7)

@@ -1,7 +1,7 @@
 """Single heads: how much each one aligns, with intervals, and how well it tells success from failure.
 
 A layer's score is the plain mean over its heads (MATRIX, appendix D.1), in which a few heads that bind may hide among
-many that do not. ``heads.parquet`` has one row per variant, layer and head; the verdict names the strongest ones.
+many that do not. ``heads.parquet`` has one row per variant, expert, layer and head; the verdict names the strongest.
 
 Shape legend: ``c`` clips, ``l`` layers, ``h`` heads, ``k`` = l h columns.
 """
@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from jaxtyping import Float
 from numpy import ndarray
 
+from interplay.analyze.experts import expert_of, variant_of
 from interplay.analyze.resampling import Clips, draw, means
 from interplay.analyze.stability import interval
 from interplay.core.files import full_disk_named
@@ -28,6 +29,7 @@ _NAMED = 5
 SCHEMA = pa.schema(
     [
         ("variant", pa.string()),
+        ("expert", pa.int32()),
         ("layer", pa.int32()),
         ("head", pa.int32()),
         ("magnitude", pa.float64()),
@@ -62,12 +64,13 @@ class HeadScores:
             for head in order
         ]
 
-    def table(self, variant: str, layers: Sequence[int]) -> pa.Table:
-        """The rows of one variant in ``heads.parquet``."""
+    def table(self, name: str, layers: Sequence[int]) -> pa.Table:
+        """The rows in ``heads.parquet`` of the variant, or of the variant in one expert, of this name."""
         layer, head = (index.ravel() for index in np.indices(self.magnitude.shape))
         nothing = pa.nulls(layer.size)
         columns = {
-            "variant": pa.repeat(variant, layer.size),
+            "variant": pa.repeat(variant_of(name), layer.size),
+            "expert": pa.repeat(expert_of(name) or 0, layer.size),
             "layer": np.array(layers)[layer],
             "head": head,
             "magnitude": self.magnitude.ravel(),

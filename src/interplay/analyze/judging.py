@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float
 from numpy import ndarray
 
 from interplay.analyze.config import AnalyzeConfig, Measure
+from interplay.analyze.experts import expert_of, variant_of
 from interplay.analyze.heads import HeadScores, score_heads
 from interplay.analyze.labels import Labels
 from interplay.analyze.resampling import Clips
@@ -36,8 +37,9 @@ class Beside:
 
 @dataclass(frozen=True)
 class VariantVerdict:
-    """One variant, judged. ``by_draw`` are the picks (layer numbers) of every noise alone."""
+    """One variant, judged by ``measure``. ``by_draw`` are the picks (layer numbers) of every noise alone."""
 
+    measure: Measure
     scores: VariantScores
     dummies: Bool[ndarray, " l"]
     ranking: LayerRanking
@@ -119,17 +121,18 @@ class VariantVerdict:
 def judge_table(path: Path, name: str, labels: Labels, config: AnalyzeConfig) -> VariantVerdict | None:
     """The verdict on a variant of ``scores.parquet``, with the other measure and the heads; ``None`` if no clip has it.
 
+    The name may be that of a variant in one expert, see :mod:`.experts`.
     Whether a layer is a dummy is asked of the raw score, as in the paper, whatever the measure.
     """
-    scores = read_variant(path, name, config.measure)
-    other = read_variant(path, name, _OTHER[config.measure])
+    variant, expert = variant_of(name), expert_of(name) or 0
+    scores = read_variant(path, variant, config.measure, expert)
+    other = read_variant(path, variant, _OTHER[config.measure], expert)
     if scores is None or other is None:
         return None
     raw = scores if config.measure == "aas" else other
     dummies = _dummies(raw)
-    return judge_variant(
-        name, scores, labels, config, dummies=dummies, beside=other, heads=read_heads(path, name, config.measure)
-    )
+    heads = read_heads(path, variant, config.measure, expert)
+    return judge_variant(name, scores, labels, config, dummies=dummies, beside=other, heads=heads)
 
 
 def judge_variant(
@@ -158,6 +161,7 @@ def judge_variant(
 
     ranking = ranked(clips.scores)
     return VariantVerdict(
+        measure=config.measure,
         scores=scores,
         dummies=dummies,
         ranking=ranking,
@@ -166,6 +170,7 @@ def judge_variant(
             clips,
             ranking.picks(picks),
             top_k=top_k,
+            picks=picks,
             share=config.stable_share,
             resamples=config.bootstrap,
             seed=seed("clips needed"),

@@ -7,13 +7,13 @@ taken as it is, and its sizes are told.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from interplay.analyze.config import AnalyzeConfig
 from interplay.core.errors import InputError
-from interplay.core.files import read_json
 
 # One clip on a side says more about that clip than about success.
 SMALLEST_SET = 2
@@ -60,10 +60,11 @@ def label_clips(fidelity: Mapping[str, float | None], config: AnalyzeConfig) -> 
 def read_labels(path: Path, analysed: Sequence[str], known: Sequence[str]) -> Labels:
     """The labels in a file, of the clips that are analysed; clips that the file does not name are in neither set.
 
-    A clip that is not ``known`` to the dataset, another word than success or failure, a clip that is named twice, or
-    too few of either are :class:`InputError`.
+    Space around names and labels and the case of labels do not matter, in both formats. A clip that is not ``known`` to
+    the dataset, another word than success or failure, a clip that is named twice, or too few of either are
+    :class:`InputError`.
     """
-    labels = _read_json(path) if path.suffix.lower() == ".json" else _read_csv(path)
+    labels = _each_once(_json_pairs(path) if path.suffix.lower() == ".json" else _csv_rows(path), path)
     everybody = set(known)
     for clip_id, label in labels.items():
         if clip_id not in everybody:
@@ -77,20 +78,27 @@ def read_labels(path: Path, analysed: Sequence[str], known: Sequence[str]) -> La
     return Labels(success, failure, f"by the file {path.name}: {len(success)} successes, {len(failure)} failures")
 
 
-def _read_json(path: Path) -> dict[str, str]:
-    content = read_json(path)
-    if not isinstance(content, dict):
-        raise InputError("holds no object of clips", where=path, cure=_HOW)
-    return {str(clip_id): str(label) for clip_id, label in content.items()}
-
-
-def _read_csv(path: Path) -> dict[str, str]:
+def _each_once(pairs: Iterable[tuple[str, str]], path: Path) -> dict[str, str]:
     labels: dict[str, str] = {}
-    for clip_id, label in _csv_rows(path):
+    for clip_id, label in ((clip_id.strip(), label.strip().lower()) for clip_id, label in pairs):
         if clip_id in labels:
             raise InputError(f"names the clip {clip_id} twice", where=path, cure="keep one of its labels")
         labels[clip_id] = label
     return labels
+
+
+def _json_pairs(path: Path) -> list[tuple[str, str]]:
+    """The object's members as they stand in the file: a repeated key is there twice."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=tuple)
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(f"cannot be read ({error})", where=path, cure=_HOW) from error
+    if not isinstance(content, tuple):
+        raise InputError("holds no object of clips", where=path, cure=_HOW)
+    for clip_id, label in content:
+        if not isinstance(label, str):
+            raise InputError(f"has no word as the label of the clip {clip_id}", where=path, cure=_HOW)
+    return list(content)
 
 
 def _csv_rows(path: Path) -> Iterator[tuple[str, str]]:
@@ -100,7 +108,7 @@ def _csv_rows(path: Path) -> Iterator[tuple[str, str]]:
             if not set(_COLUMNS) <= set(rows.fieldnames or ()):
                 raise InputError("lacks the column clip_id or label", where=path, cure=_HOW)
             for row in rows:
-                yield (row["clip_id"] or "").strip(), (row["label"] or "").strip().lower()
+                yield row["clip_id"] or "", row["label"] or ""
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"cannot be read ({error})", where=path, cure=_HOW) from error
 

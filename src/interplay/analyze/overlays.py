@@ -22,6 +22,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interplay.analyze.alignment import relations_of
+from interplay.analyze.experts import expert_of, names_of
 from interplay.analyze.films import draw_film
 from interplay.analyze.judging import VariantVerdict
 from interplay.analyze.labels import Labels
@@ -45,30 +46,28 @@ _MOST_STEPS = 3
 
 @dataclass(frozen=True)
 class View:
-    """What is shown of a kind of term: one relation at the layer that its variant puts first."""
+    """What is shown of a kind of term at some steps: one relation at the first layer of the verdict called ``name``."""
 
+    name: str
     kind: Kind
     relation: Relation
     layer: int
     site: str
+    steps: tuple[int, ...]
 
     def requests(self, regions: TermRegions) -> list[Request]:
         """Observations of all terms of a batch; together they make ``b r n`` (see :meth:`maps`)."""
         if self.relation == "v2v":
             rows = enumerate(regions.first_frame_regions())
-            return [RowMap(f"{self._name} {k}", (self.site,), region) for k, region in rows]
+            return [RowMap(f"{self.name} {k}", (self.site,), region) for k, region in rows]
         batch, _, tokens = regions.masks.shape
         everywhere = Region.all_video(batch, tokens, regions.masks.device)
-        return [Mass(self._name, (self.site,), everywhere, regions.word_regions(), "none")]
+        return [Mass(self.name, (self.site,), everywhere, regions.word_regions(), "none")]
 
     def maps(self, requests: Sequence[Request], seen: Mapping[str, Mapping[str, Tensor]]) -> Float[Tensor, "b r n"]:
         """The observed maps of every term, mean over heads."""
         values = [seen[request.name][self.site].mean(dim=1).cpu() for request in requests]
         return torch.stack(values, dim=1) if self.relation == "v2v" else values[0].transpose(1, 2)
-
-    @property
-    def _name(self) -> str:
-        return f"{self.kind} {self.relation}"
 
 
 def views_of(verdicts: Mapping[str, VariantVerdict], backbone: Backbone, grid: TokenGrid) -> list[View]:
@@ -76,10 +75,12 @@ def views_of(verdicts: Mapping[str, VariantVerdict], backbone: Backbone, grid: T
     layout = backbone.layout(grid, backbone.text_length)
     views = []
     for variant, kind, relation in _SHOWN:
-        if variant in verdicts and verdicts[variant].picks:
-            layer = verdicts[variant].picks[0]
+        for name in names_of(variant, verdicts):
+            layer = next(iter(verdicts[name].picks), None)
             sites = [s for s in backbone.sites() if s.layer == layer and relation in relations_of(layout[s.kind])]
-            views.append(View(kind, relation, layer, sites[0].address))
+            if layer is not None:
+                steps = shown_steps(verdicts[name].scores.steps.tolist())
+                views.append(View(name, kind, relation, layer, sites[0].address, steps))
     return views
 
 
@@ -91,28 +92,29 @@ def choose_cases(cases: Sequence[Case], labels: Labels, count: int) -> list[Case
     return [by_id[clip_id] for clip_id in (order or by_id)][:count]
 
 
-def shown_steps(num_steps: int) -> tuple[int, ...]:
-    """The first, the middle and the last step."""
-    return tuple(sorted({round(k * (num_steps - 1) / (_MOST_STEPS - 1)) for k in range(_MOST_STEPS)}))
+def shown_steps(steps: Sequence[int]) -> tuple[int, ...]:
+    """The first, the middle and the last of the steps."""
+    last = len(steps) - 1
+    return tuple(steps[place] for place in sorted({round(k * last / (_MOST_STEPS - 1)) for k in range(_MOST_STEPS)}))
 
 
 @dataclass
 class MapWatch:
-    """A watch that keeps the maps of the views at some steps: ``maps[view]`` is a list along :attr:`seen_steps`."""
+    """A watch that keeps the maps of the views at their steps: ``maps[view]`` is a list along ``seen_steps[view]``."""
 
     backbone: Backbone
     regions: TermRegions
     grid: TokenGrid
     views: Sequence[View]
-    steps: tuple[int, ...]
-    seen_steps: list[tuple[int, int]] = field(default_factory=list)
+    seen_steps: dict[View, list[tuple[int, int]]] = field(default_factory=dict)
     maps: dict[View, list[Float[Tensor, "b r n"]]] = field(default_factory=dict)
 
     def __call__(self, moment: Moment, forward: Callable[[], Tensor]) -> Tensor:
-        """One forward, observed if it is one of the steps, with the first of several noises."""
-        if moment.step not in self.steps or moment.draw != 0:
+        """One forward, observed for the views that are shown at its step, with the first of several noises."""
+        shown = [view for view in self.views if moment.step in view.steps and moment.draw == 0]
+        if not shown:
             return forward()
-        requests = {view: view.requests(self.regions) for view in self.views}
+        requests = {view: view.requests(self.regions) for view in shown}
         size = len(self.regions.terms)
         flat = [OfElements.last(request, size) for of_view in requests.values() for request in of_view]
         layout = self.backbone.layout(self.grid, self.backbone.text_length)
@@ -120,7 +122,7 @@ class MapWatch:
             output = forward()
             for view, of_view in requests.items():
                 self.maps.setdefault(view, []).append(view.maps(of_view, {r.name: seen[r.name] for r in of_view}))
-        self.seen_steps.append((moment.step, moment.timestep))
+                self.seen_steps.setdefault(view, []).append((moment.step, moment.timestep))
         return output
 
 
@@ -141,7 +143,7 @@ def draw_overlays(
     differences: list[float] = []
     for batch in batches_of(cases, lambda clip: 1):
         regions, grid = batch_regions(backbone, batch, pool)
-        watch = MapWatch(backbone, regions, grid, views_of(verdicts, backbone, grid), shown_steps(source.num_steps))
+        watch = MapWatch(backbone, regions, grid, views_of(verdicts, backbone, grid))
         differences += _difference(source, backbone, batch, watch)
         for position, case in enumerate(batch):
             entries += _draw_case(source, case, position, watch, folder)
@@ -168,11 +170,11 @@ def _draw_case(source: Source, case: Case, position: int, watch: MapWatch, folde
                 frames=frames,
                 masks=term.track.to_array(),
                 maps=np.stack([step[position, index].reshape(watch.grid.token_shape).numpy() for step in maps]),
-                row_labels=tuple(f"step {step}\nt = {timestep}" for step, timestep in watch.seen_steps),
+                row_labels=tuple(f"step {step}\nt = {timestep}" for step, timestep in watch.seen_steps[view]),
                 pixel_frames=_middle_frames(watch.grid),
                 token_frames=_token_frames(watch.grid),
             )
-            name = f"{case.clip.clip_id}_{view.relation}_{term.label}_layer{view.layer}"
+            name = f"{case.clip.clip_id}_{view.relation}_{term.label}_layer{view.layer}{_of_expert(view, '_expert')}"
             draw_strip(strip, folder / f"{name}.png")
             draw_film(strip, case.clip.fps, folder / f"{name}.mp4")
             yield _entry(name, case, view, term, watch)
@@ -181,7 +183,13 @@ def _draw_case(source: Source, case: Case, position: int, watch: MapWatch, folde
 def _title(case: Case, view: View, term: Term) -> str:
     what = "attention on the word" if view.relation == "v2t" else "attention of the first-frame region of"
     words = f'"{term.words}" ({term.label})' if term.words else term.label
-    return f"{case.clip.clip_id}: {what} {words}, layer {view.layer}, mean over heads"
+    return f"{case.clip.clip_id}: {what} {words}, layer {view.layer}{_of_expert(view, ', expert ')}, mean over heads"
+
+
+def _of_expert(view: View, said: str) -> str:
+    """Which expert a view is of, where there are several."""
+    expert = expert_of(view.name)
+    return "" if expert is None else f"{said}{expert}"
 
 
 def _entry(name: str, case: Case, view: View, term: Term, watch: MapWatch) -> dict[str, Any]:
@@ -190,13 +198,13 @@ def _entry(name: str, case: Case, view: View, term: Term, watch: MapWatch) -> di
         "video": f"overlays/{name}.mp4",
         "clip_id": case.clip.clip_id,
         "kind": "word" if view.relation == "v2t" else "region",
-        "variant": f"{view.kind}_{view.relation}",
+        "variant": view.name,
         "label": term.label,
         "words": term.words,
         "layer": view.layer,
         "site": view.site,
-        "steps": [step for step, _ in watch.seen_steps],
-        "timesteps": [timestep for _, timestep in watch.seen_steps],
+        "steps": [step for step, _ in watch.seen_steps[view]],
+        "timesteps": [timestep for _, timestep in watch.seen_steps[view]],
         "title": _title(case, view, term),
     }
 

@@ -28,7 +28,7 @@ from interplay.core.errors import InputError
 from interplay.core.files import read_json
 from interplay.diffusion.sampling import clip_generators, sample
 from interplay.methods.matrix.adapter import Adapter, load_adapter
-from interplay.methods.matrix.guidance import GuidanceConfig
+from interplay.methods.matrix.guidance import Course, GuidanceConfig
 from interplay.methods.matrix.showing import Shown, shown_at, shown_conditions, shown_guides
 from interplay.records.masks import MaskTrack
 from interplay.records.media.video import read_video
@@ -118,12 +118,13 @@ class Replay(Source):
         )
 
     def _shown(self, case: Case) -> Shown:
-        """What the generation showed: first frame and masks of the dataset's clip."""
+        """What the generation showed: first frame and masks of the dataset's clip, and its course where it guides."""
         source, where = self._store.get(case.clip.clip_id), f"clip {case.clip.clip_id}"
         image = self._store.frames(source)[0] if self._backbone.sees_first_frame else None
-        masks = {name: track.select([0]) for name, track in source.tracks.items()}
+        fps = float(self._entries[case.clip.clip_id]["fps"])
+        course = Course.of(source, num_frames=case.clip.num_frames, fps=fps)
         caption = self._adapter.caption(case.clip.caption, where=f"{where}, caption")
-        return shown_at(case.clip.size_hw, caption, image, masks, where=where)
+        return shown_at(case.clip.size_hw, caption, image, course.first, where=where, course=course)
 
     def frames(self, case: Case) -> UInt8[ndarray, "p y x 3"]:
         """The generated video."""

@@ -18,19 +18,29 @@ from torch import Tensor
 
 from interplay.analyze.charts import draw_heads, draw_heatmap, draw_layers
 from interplay.analyze.config import AnalyzeConfig
+from interplay.analyze.experts import expert_of, name_of
 from interplay.analyze.heads import write_heads
 from interplay.analyze.judging import VariantVerdict, judge_table
 from interplay.analyze.labels import Labels, label_clips, read_labels
 from interplay.analyze.noising import Noising
 from interplay.analyze.overlays import choose_cases, draw_overlays
-from interplay.analyze.published import compared, published_for
 from interplay.analyze.replay import Replay, ReplayInputs, check_made_from, load_generator, read_fidelity
 from interplay.analyze.scoring import VARIANTS, Scorer
-from interplay.analyze.shards import KIND, PARTS, Inputs, Shard, finished_shards, moves_scores, scored_with, take_over
+from interplay.analyze.shards import (
+    KIND,
+    PARTS,
+    Inputs,
+    Shard,
+    check_scored_alike,
+    finished_shards,
+    moves_scores,
+    scored_with,
+    take_over,
+)
 from interplay.analyze.source import Case, Moment, Source, batches_of
 from interplay.analyze.stability_chart import draw_stability
 from interplay.analyze.table import join_parts, part_path, write_part
-from interplay.analyze.verdict import summarise
+from interplay.analyze.verdict import choose, summarise
 from interplay.backbones.base import Backbone
 from interplay.backbones.registry import backbone_input, load_backbone
 from interplay.core.artifacts import Artifact, External, build, scratch
@@ -38,6 +48,7 @@ from interplay.core.errors import InputError
 from interplay.core.files import write_json
 from interplay.core.manifest import sha256_on_disk
 from interplay.core.progress import Progress
+from interplay.methods.matrix.published import compared, published_for
 from interplay.records.clip import Clip
 from interplay.records.store.reader import ClipStore
 
@@ -92,10 +103,8 @@ def run(
     inputs = material.inputs(config)
 
     def make(folder: Path) -> Mapping[str, Any]:
-        for source in (*finished_shards(out), *scores):
-            taken = take_over(source, scored_with(config, inputs), scratch(folder) / "scores")
-            print(f"{source.path}: the scores of {taken} clips taken over", file=sys.stderr, flush=True)
-        return _analyze(config, material, replay, device or torch.device("cpu"), folder)
+        there = _scored_alike([*finished_shards(out), *scores], config, inputs)
+        return _analyze(config, material, replay, there, device or torch.device("cpu"), folder)
 
     return build(out, kind="analysis", config=config, inputs=inputs, make=make, overwrite=overwrite)
 
@@ -108,21 +117,35 @@ def run_shard(
     *,
     generation: Artifact | None = None,
     evaluation: Artifact | None = None,
+    labels: Path | None = None,
+    scores: Sequence[Artifact] = (),
     device: torch.device | None = None,
     overwrite: bool = False,
 ) -> Artifact:
-    """Score this shard's clips only; :func:`run` with the same arguments takes them over."""
-    material = Material(clips, generation, evaluation)
+    """Score this shard's clips only; :func:`run` with the same arguments takes them over.
+
+    Nothing is judged here, so a file of ``labels`` is only checked, before hours are spent on scores.
+    """
+    material = Material(clips, generation, evaluation, labels)
     replay = _replay_inputs(config, material)
     inputs: Inputs = {name: part for name, part in material.inputs(config).items() if moves_scores(name, config)}
 
     def make(folder: Path) -> Mapping[str, Any]:
+        there = _scored_alike(scores, config, inputs)
         source, backbone = _open_source(config, material, replay, device or torch.device("cpu"))
-        scored = _score(config, source, backbone, folder / PARTS, shard)
+        _labels(config, material, source)
+        scored = _score(config, source, backbone, there, folder / PARTS, shard)
         return {"clips": scored, "of": len(source.cases)}
 
     told = {"analysis": config.scoring(), "shard": str(shard)}
     return build(shard.out(out), kind=KIND, config=told, inputs=inputs, make=make, overwrite=overwrite)
+
+
+def _scored_alike(sources: Sequence[Artifact], config: AnalyzeConfig, inputs: Inputs) -> Sequence[Artifact]:
+    """These shards and analyses, once it is sure that their scores may be taken over."""
+    for source in sources:
+        check_scored_alike(source, scored_with(config, inputs))
+    return sources
 
 
 def _replay_inputs(config: AnalyzeConfig, material: Material) -> ReplayInputs | None:
@@ -144,14 +167,19 @@ def _replay_inputs(config: AnalyzeConfig, material: Material) -> ReplayInputs | 
 
 
 def _analyze(
-    config: AnalyzeConfig, material: Material, replay: ReplayInputs | None, device: torch.device, folder: Path
+    config: AnalyzeConfig,
+    material: Material,
+    replay: ReplayInputs | None,
+    there: Sequence[Artifact],
+    device: torch.device,
+    folder: Path,
 ) -> Mapping[str, Any]:
     source, backbone = _open_source(config, material, replay, device)
-    _score(config, source, backbone, scratch(folder) / "scores", Shard(1, 1))
+    labels = _labels(config, material, source)
+    _score(config, source, backbone, there, scratch(folder) / "scores", Shard(1, 1))
     scores = folder / "scores.parquet"
     join_parts(scratch(folder) / "scores", [case.clip.clip_id for case in source.cases], scores)
-    labels = _labels(config, material, source)
-    verdicts = _judge(config, scores, labels)
+    verdicts = _judge(config, scores, labels, len(backbone.transformers))
     if not verdicts:
         cure = "use clips whose interactions name instances with mask tracks and words in the caption"
         raise InputError("no clip has a noun or verb that can be scored", where=material.clips.path, cure=cure)
@@ -161,9 +189,10 @@ def _analyze(
     cases = choose_cases(source.cases, labels, config.overlay_clips)
     entries, difference = draw_overlays(source, backbone, cases, verdicts, config.pool, folder / "overlays")
     write_json(folder / "overlays.json", entries)
-    layers = summarise(verdicts, labels, config, _notes(source, backbone, difference))
+    layers = summarise(verdicts, labels, config, _notes(source, backbone, verdicts, difference))
     layers |= {"mode": config.mode, "replay_difference_levels": difference, "skipped": dict(source.skipped)}
     layers |= {"clips": len(source.cases), "steps": source.num_steps, "draws": source.num_draws}
+    layers["experts"] = _experts(backbone, verdicts)
     known = published_for(backbone)
     layers["published"] = None if known is None else compared(known, layers["chosen"])
     write_json(folder / "layers.json", layers)
@@ -206,8 +235,10 @@ def _open_source(
     return source, backbone
 
 
-def _score(config: AnalyzeConfig, source: Source, backbone: Backbone, parts: Path, shard: Shard) -> int:
-    """Score batch after batch of a shard; how many clips it has.
+def _score(
+    config: AnalyzeConfig, source: Source, backbone: Backbone, there: Sequence[Artifact], parts: Path, shard: Shard
+) -> int:
+    """Take over what is scored already (``there``), score the rest of a shard batch by batch; how many clips it has.
 
     A batch of which a clip is missing is done again as a whole, so no number depends on where a run was broken off.
     """
@@ -216,8 +247,12 @@ def _score(config: AnalyzeConfig, source: Source, backbone: Backbone, parts: Pat
         return config.batch_size_for(backbone.grid(clip.num_frames, clip.size_hw).num_tokens)
 
     batches = batches_of(source.cases, size_for)[shard.number - 1 :: shard.count]
+    clip_ids = [case.clip.clip_id for batch in batches for case in batch]
+    for scored in there:
+        taken = take_over(scored, parts, clip_ids)
+        print(f"{scored.path}: the scores of {taken} clips taken over", file=sys.stderr, flush=True)
     waiting = [batch for batch in batches if not all(part_path(parts, c.clip.clip_id).is_file() for c in batch)]
-    clips, forwards = sum(map(len, batches)), source.num_steps * source.num_draws
+    clips, forwards = len(clip_ids), source.num_steps * source.num_draws
     done = (clips - sum(map(len, waiting))) * forwards
     with Progress("analyze (clip steps)", clips * forwards, done=done) as progress:
         for batch in waiting:
@@ -240,19 +275,28 @@ def _score_batch(
         write_part(parts, case.clip.clip_id, table)
 
 
-def _judge(config: AnalyzeConfig, scores: Path, labels: Labels) -> dict[str, VariantVerdict]:
-    judged = {name: judge_table(scores, name, labels, config) for name, _, _ in VARIANTS}
+def _judge(config: AnalyzeConfig, scores: Path, labels: Labels, experts: int) -> dict[str, VariantVerdict]:
+    """The verdict on every variant; on every variant in every expert where there are several."""
+    names = [name_of(variant, expert, experts) for variant, _, _ in VARIANTS for expert in range(experts)]
+    judged = {name: judge_table(scores, name, labels, config) for name in names}
     return {name: verdict for name, verdict in judged.items() if verdict is not None}
 
 
-def _notes(source: Source, backbone: Backbone, difference: float | None) -> list[str]:
-    notes = []
-    experts = len(backbone.transformers)
-    if experts > 1:
-        notes.append(
-            f"The model has {experts} transformers that share the noise levels, and scores are means over the steps of "
-            "all; a layer of one is not that of another. Choose timesteps of one of them to tell them apart."
-        )
+def _experts(backbone: Backbone, verdicts: Mapping[str, VariantVerdict]) -> list[dict[str, Any]]:
+    """Of every transformer: the timesteps that are its own, the steps that it ran, and what it alone would choose."""
+    told = []
+    for number, timesteps in enumerate(backbone.expert_timesteps):
+        own = {name: verdict for name, verdict in verdicts.items() if (expert_of(name) or 0) == number}
+        steps = sorted({int(step) for verdict in own.values() for step in verdict.scores.steps})
+        span = [timesteps.start, timesteps.stop - 1]
+        told.append({"expert": number, "timesteps": span, "steps": steps, "chosen": choose(own)})
+    return told
+
+
+def _notes(
+    source: Source, backbone: Backbone, verdicts: Mapping[str, VariantVerdict], difference: float | None
+) -> list[str]:
+    notes = _notes_of_experts(_experts(backbone, verdicts)) if len(backbone.transformers) > 1 else []
     if source.skipped:
         reasons, total = ", ".join(sorted(set(source.skipped.values()))), len(source.skipped) + len(source.cases)
         notes.append(f"{len(source.skipped)} of {total} clips are left out: {reasons}.")
@@ -261,4 +305,16 @@ def _notes(source: Source, backbone: Backbone, difference: float | None) -> list
             f"The replay differs from the stored videos by {difference:.1f} of 255 levels on average: other weights, "
             "other hardware or another version made them."
         )
+    return notes
+
+
+def _notes_of_experts(experts: Sequence[Mapping[str, Any]]) -> list[str]:
+    shares = ", ".join("expert {expert} at {timesteps[0]} to {timesteps[1]}".format_map(told) for told in experts)
+    notes = [
+        f"The model has {len(experts)} experts that share the timesteps: {shares}. Each is judged alone, over its own "
+        "steps; as training aligns the same layers in all of them, those that any of them chooses are chosen."
+    ]
+    for told in experts:
+        if not told["steps"]:
+            notes.append(f"No step of this analysis runs expert {told['expert']}, so nothing is known of its layers.")
     return notes

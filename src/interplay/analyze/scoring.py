@@ -33,13 +33,15 @@ VARIANTS: tuple[tuple[str, Kind, Relation], ...] = (
 )
 MEAN_HEAD = -1
 
-# One row per clip, forward, site, term and head. ``area`` is the sum of the term's mask over the token grid.
+# One row per clip, forward, site, term and head. ``expert`` is the number of the transformer that ran (0 where there is
+# one), ``area`` the sum of the term's mask over the token grid.
 SCHEMA = pa.schema(
     [
         ("clip_id", pa.string()),
         ("draw", pa.int32()),
         ("step", pa.int32()),
         ("timestep", pa.int32()),
+        ("expert", pa.int32()),
         ("layer", pa.int32()),
         ("site", pa.string()),
         ("variant", pa.string()),
@@ -126,6 +128,7 @@ class Scorer:
         }
         for name in ("draw", "step", "timestep"):
             columns[name] = np.array([getattr(moment, name) for moment in self._moments])[forward]
+        columns["expert"] = np.array([self.backbone.expert_of(moment.timestep) for moment in self._moments])[forward]
         return pa.table({name: columns[name] for name in SCHEMA.names}).cast(SCHEMA)
 
 

@@ -11,15 +11,14 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
 from interplay.analyze.config import AnalyzeConfig
-from interplay.analyze.scoring import SCHEMA
-from interplay.analyze.table import part_path, write_part
+from interplay.analyze.table import as_scores, part_path, write_part
 from interplay.core.artifacts import Artifact, External, open_artifact
 from interplay.core.errors import InputError
 from interplay.core.manifest import MANIFEST
@@ -86,11 +85,8 @@ def scored_with(config: AnalyzeConfig, inputs: Inputs) -> dict[str, object]:
     }
 
 
-def take_over(source: Artifact, wanted: Mapping[str, object], parts: Path) -> int:
-    """Copy the scores of every clip in a shard or an earlier analysis to ``parts``; how many were not there yet.
-
-    :class:`InputError` when they were made with other settings or inputs than ``wanted``.
-    """
+def check_scored_alike(source: Artifact, wanted: Mapping[str, object]) -> None:
+    """:class:`InputError` when a shard or an earlier analysis scored with other settings or inputs than ``wanted``."""
     if source.kind not in (KIND, "analysis"):
         cure = "name analyses, or shards of one"
         raise InputError(f'is an artifact of the kind "{source.kind}"', where=source.path, cure=cure)
@@ -100,7 +96,12 @@ def take_over(source: Artifact, wanted: Mapping[str, object], parts: Path) -> in
             difference = _first_difference(found[name], wanted[name])
             problem = f"was scored with another {difference}"
             raise InputError(problem, where=source.path, cure="analyse with the same settings and inputs, or move it")
-    return _take_parts(source, parts) if source.kind == KIND else _take_table(source, parts)
+
+
+def take_over(source: Artifact, parts: Path, clip_ids: Collection[str]) -> int:
+    """Copy what a shard or an earlier analysis scored of these clips to ``parts``; how many were not there yet."""
+    missing = [clip_id for clip_id in clip_ids if not part_path(parts, clip_id).is_file()]
+    return (_take_parts if source.kind == KIND else _take_table)(source, parts, missing)
 
 
 def _told_by(source: Artifact) -> Mapping[str, Mapping[str, object]]:
@@ -116,20 +117,21 @@ def _first_difference(found: object, wanted: object) -> str:
     return next(str(name) for name in sorted({*found, *wanted}) if found.get(name) != wanted.get(name))
 
 
-def _take_parts(source: Artifact, parts: Path) -> int:
+def _take_parts(source: Artifact, parts: Path, wanted: Collection[str]) -> int:
+    found = [path for name in wanted if (path := part_path(source.path / PARTS, name)).is_file()]
     parts.mkdir(parents=True, exist_ok=True)
-    missing = [path for path in (source.path / PARTS).glob("*.parquet") if not (parts / path.name).is_file()]
-    for path in missing:
+    for path in found:
+        as_scores(pq.read_table(path), source.path)
         temporary = parts / f".{path.name}.{os.getpid()}.tmp"
         shutil.copyfile(path, temporary)
         os.replace(temporary, parts / path.name)
-    return len(missing)
+    return len(found)
 
 
-def _take_table(source: Artifact, parts: Path) -> int:
+def _take_table(source: Artifact, parts: Path, wanted: Collection[str]) -> int:
     path = source.path / "scores.parquet"
-    clip_ids = pq.read_table(path, columns=["clip_id"])["clip_id"].unique().to_pylist()
-    missing = [clip_id for clip_id in clip_ids if not part_path(parts, clip_id).is_file()]
-    for clip_id in missing:
-        write_part(parts, clip_id, pq.read_table(path, filters=[("clip_id", "=", clip_id)]).cast(SCHEMA))
-    return len(missing)
+    scored = set(pq.read_table(path, columns=["clip_id"])["clip_id"].unique().to_pylist())
+    found = [name for name in wanted if name in scored]
+    for name in found:
+        write_part(parts, name, as_scores(pq.read_table(path, filters=[("clip_id", "=", name)]), source.path))
+    return len(found)

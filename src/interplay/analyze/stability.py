@@ -1,4 +1,4 @@
-"""How far the choice of layers can be trusted: the whole rule again on resampled clips.
+"""How far the choice of layers can be trusted: the rule again on resampled clips.
 
 Two questions. *How often is each layer chosen again?* The clips are resampled, as many as there are. *How many clips
 does it take?* The same with other numbers of clips: the number from which on the choice of all clips is repeated often
@@ -79,15 +79,18 @@ def bootstrap(clips: Clips, *, top_k: int, picks: int, resamples: int, seed: int
 
 
 def clips_needed(
-    clips: Clips, chosen: tuple[int, ...], *, top_k: int, share: float, resamples: int, seed: int
+    clips: Clips, chosen: tuple[int, ...], *, top_k: int, picks: int, share: float, resamples: int, seed: int
 ) -> ClipsNeeded:
-    """How many clips it takes to choose the layers ``chosen`` (positions, the choice of all clips) again."""
+    """How many clips it takes to choose the layers ``chosen`` (positions, the choice of all clips) again, and no other.
+
+    ``picks`` is how many layers the rule may choose: all clips may have fewer that are dominant.
+    """
     generator = np.random.default_rng(seed)
     wanted = np.isin(np.arange(clips.scores.shape[1]), chosen)
     curve = []
     for size in _sizes(len(clips.scores)):
         counts = draw(clips, size, min(resamples, _AT_ONCE), generator)
-        rankings = rank_resamples(clips, counts, top_k=top_k, picks=max(1, len(chosen)))
+        rankings = rank_resamples(clips, counts, top_k=top_k, picks=picks)
         curve.append((size, float((rankings.picked == wanted).all(axis=1).mean())))
     enough = None
     for size, agreement in reversed(curve):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from interplay.analyze.charts import TITLES, save, tick_stride
+from interplay.analyze.charts import save, tick_stride, title_of
 from interplay.analyze.judging import VariantVerdict
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def draw_stability(verdicts: Mapping[str, VariantVerdict], path: Path) -> None:
     rows = figure.subplots(len(verdicts), 2, squeeze=False, gridspec_kw={"width_ratios": (2, 1)})
     for (left, right), (name, verdict) in zip(rows, verdicts.items(), strict=True):
         _draw_shares(left, verdict)
-        left.set_title(f"{TITLES[name]} ({len(verdict.scores.clip_ids)} clips)", fontsize=10, loc="left")
+        left.set_title(f"{title_of(name)} ({len(verdict.scores.clip_ids)} clips)", fontsize=10, loc="left")
         _draw_need(right, verdict)
         for axis in (left, right):
             axis.tick_params(labelsize=8)

@@ -18,6 +18,7 @@ from numpy import ndarray
 
 from interplay.analyze.config import Measure
 from interplay.analyze.scoring import MEAN_HEAD, SCHEMA
+from interplay.core.errors import InputError
 from interplay.core.files import full_disk_named
 
 # A site is addressed ``blocks.<layer>.<kind>``; cross-attention has no keys but text.
@@ -43,19 +44,30 @@ def join_parts(folder: Path, clip_ids: Sequence[str], out: Path) -> None:
     """All parts in the order of the clips, one row group or more each."""
     with full_disk_named(out.parent), pq.ParquetWriter(out, SCHEMA) as writer:
         for clip_id in clip_ids:
-            writer.write_table(pq.read_table(part_path(folder, clip_id)))
+            writer.write_table(as_scores(pq.read_table(part_path(folder, clip_id)), folder))
+
+
+def as_scores(table: pa.Table, where: Path) -> pa.Table:
+    """The table, in the types of :data:`.SCHEMA`; :class:`InputError` when an earlier version wrote other columns."""
+    if table.schema.names != SCHEMA.names:
+        other = ", ".join(sorted({*table.schema.names} ^ {*SCHEMA.names}))
+        problem = f"holds scores of another version of Interplay (the columns differ: {other})"
+        raise InputError(problem, where=where, cure="remove it and score the clips again")
+    return table.cast(SCHEMA)
 
 
 @dataclass(frozen=True)
 class VariantScores:
     """One variant's scores, mean over heads and over a clip's terms: every clip that has the variant, layer and step.
 
+    Where experts share the noise levels these are one expert's: ``steps`` numbers those that it runs.
     ``values`` is the mean over draws, ``by_draw`` the mean over steps. ``of_text_alone``: the layers' attention has no
     keys but text, so a filter of dummy layers applies.
     """
 
     clip_ids: tuple[str, ...]
     layers: Int[ndarray, " l"]
+    steps: Int[ndarray, " f"]
     timesteps: Int[ndarray, " f"]
     values: Float[ndarray, "c l f"]
     by_draw: Float[ndarray, "d c l"]
@@ -68,16 +80,18 @@ class VariantScores:
         return mean
 
 
-def read_variant(path: Path, variant: str, measure: Measure) -> VariantScores | None:
-    """The scores of a variant; ``None`` when no clip has it."""
+def read_variant(path: Path, variant: str, measure: Measure, expert: int = 0) -> VariantScores | None:
+    """The scores of a variant in one expert; ``None`` when no clip has it, or the expert ran at no step."""
     columns = ["clip_id", "draw", "step", "timestep", "layer", "site", measure]
-    rows = pq.read_table(path, columns=columns, filters=[("variant", "=", variant), ("head", "=", MEAN_HEAD)])
+    chosen = [("variant", "=", variant), ("expert", "=", expert), ("head", "=", MEAN_HEAD)]
+    rows = pq.read_table(path, columns=columns, filters=chosen)
     if rows.num_rows == 0:
         return None
     clip_ids, clip = _numbered(rows["clip_id"])
     layers, layer = np.unique(rows["layer"].to_numpy(), return_inverse=True)
-    step, draw, timestep = (rows[name].to_numpy() for name in ("step", "draw", "timestep"))
-    shape = (int(draw.max()) + 1, len(clip_ids), len(layers), int(step.max()) + 1)
+    steps, step = np.unique(rows["step"].to_numpy(), return_inverse=True)
+    draw, timestep = (rows[name].to_numpy() for name in ("draw", "timestep"))
+    shape = (int(draw.max()) + 1, len(clip_ids), len(layers), len(steps))
     # Every term of a clip has the same forwards, so the mean of its rows is the mean over its terms.
     values = _cell_means((draw, clip, layer, step), rows[measure].to_numpy(), shape)
     timesteps = np.zeros(shape[-1], dtype=np.int64)
@@ -85,6 +99,7 @@ def read_variant(path: Path, variant: str, measure: Measure) -> VariantScores | 
     return VariantScores(
         clip_ids,
         layers.astype(np.int64),
+        steps.astype(np.int64),
         timesteps,
         values=values.mean(axis=0),
         by_draw=values.mean(axis=3),
@@ -92,13 +107,14 @@ def read_variant(path: Path, variant: str, measure: Measure) -> VariantScores | 
     )
 
 
-def read_heads(path: Path, variant: str, measure: Measure) -> Float[ndarray, "c l h"] | None:
+def read_heads(path: Path, variant: str, measure: Measure, expert: int = 0) -> Float[ndarray, "c l h"] | None:
     """Scores of single heads, mean over a clip's terms and forwards; clips and layers as :func:`read_variant` has them.
 
-    ``None`` when the table holds no heads, or no clip has the variant.
+    ``None`` when the table holds no heads, or :func:`read_variant` finds nothing.
     """
     columns = ["clip_id", "layer", "head", measure]
-    rows = pq.read_table(path, columns=columns, filters=[("variant", "=", variant), ("head", ">", MEAN_HEAD)])
+    chosen = [("variant", "=", variant), ("expert", "=", expert), ("head", ">", MEAN_HEAD)]
+    rows = pq.read_table(path, columns=columns, filters=chosen)
     if rows.num_rows == 0:
         return None
     means = rows.group_by(["clip_id", "layer", "head"]).aggregate([(measure, "mean")])

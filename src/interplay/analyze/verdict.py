@@ -1,10 +1,10 @@
 """The verdict of an analysis, ``layers.json``: the ranking of every variant and the layers that are chosen.
 
-``variants`` maps each variant to its ``influential`` and ``dominant`` layers, its ``picks``, and a ``table`` with one
-row per layer. ``chosen`` holds what a training aligns: ``v2t`` the picks of noun and verb, ``v2v`` those of the noun
-(the paper trains v2v on nouns alone). ``stable`` says of each chosen layer whether resampled clips (ten at least) and
-every noise choose it again. ``notes`` says in sentences where the data did not support the full rule, or the choice is
-not stable.
+``variants`` maps each variant (where experts share the noise levels: each variant in each expert, see :mod:`.experts`)
+to its ``influential`` and ``dominant`` layers, its ``picks``, and a ``table`` with one row per layer. ``chosen`` holds
+what a training aligns: ``v2t`` the picks of noun and verb, ``v2v`` those of the noun (the paper trains v2v on nouns
+alone). ``stable`` says of each chosen layer whether resampled clips (ten at least) and every noise choose it again.
+``notes`` says in sentences where the data did not support the full rule, or the choice is not stable.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from interplay.analyze.config import AnalyzeConfig
+from interplay.analyze.experts import expert_of, names_of, variant_of
 from interplay.analyze.judging import VariantVerdict
 from interplay.analyze.labels import Labels
 
@@ -27,7 +28,10 @@ def summarise(
     """The content of ``layers.json``; at least one variant must be there."""
     chosen = choose(verdicts)
     return {
-        "variants": {name: verdict.to_json() for name, verdict in verdicts.items()},
+        "variants": {
+            name: {"variant": variant_of(name), "expert": expert_of(name), **verdict.to_json()}
+            for name, verdict in verdicts.items()
+        },
         "chosen": chosen,
         "picked_share": _of_layers(chosen, lambda relation, layer: _share(verdicts, relation, layer)),
         "stable": _of_layers(chosen, lambda relation, layer: _is_stable(verdicts, relation, layer, config)),
@@ -43,11 +47,19 @@ def summarise(
 
 
 def choose(verdicts: Mapping[str, VariantVerdict]) -> dict[str, list[int]]:
-    """The union of the picks that count for each relation, noun before verb."""
+    """The union of the picks that count for each relation: noun before verb, and of each the noisiest expert first.
+
+    Training aligns the same layers in every expert, so a layer that one of them chooses is among them.
+    """
     return {
-        relation: list(dict.fromkeys(layer for name in names if name in verdicts for layer in verdicts[name].picks))
-        for relation, names in CHOSEN_FROM.items()
+        relation: list(dict.fromkeys(layer for verdict in _that_count(verdicts, relation) for layer in verdict.picks))
+        for relation in CHOSEN_FROM
     }
+
+
+def _that_count(verdicts: Mapping[str, VariantVerdict], relation: str) -> list[VariantVerdict]:
+    """The verdicts whose picks a training aligns for a relation."""
+    return [verdicts[name] for variant in CHOSEN_FROM[relation] for name in names_of(variant, verdicts)]
 
 
 def _notes(
@@ -61,11 +73,12 @@ def _notes(
         )
     if len(labels.success) != len(labels.failure):
         notes.append("Successes and failures are not equally many, as they are in the paper.")
-    for name in (name for names in CHOSEN_FROM.values() for name in names):
-        if name not in verdicts:
-            notes.append(f"{name}: no clip has this variant, so it chooses no layer.")
-            continue
-        notes += _notes_of_variant(name, verdicts[name], labels)
+    for variant in (variant for variants in CHOSEN_FROM.values() for variant in variants):
+        names = names_of(variant, verdicts)
+        if not names:
+            notes.append(f"{variant}: no clip has this variant, so it chooses no layer.")
+        for name in names:
+            notes += _notes_of_variant(name, verdicts[name], labels)
     for relation, layers in chosen.items():
         for layer in layers:
             notes += _doubts(verdicts, relation, layer, config)
@@ -130,8 +143,7 @@ def _share(verdicts: Mapping[str, VariantVerdict], relation: str, layer: int) ->
 
 def _choosing(verdicts: Mapping[str, VariantVerdict], relation: str, layer: int) -> list[VariantVerdict]:
     """The variants that chose this layer."""
-    named = [verdicts[name] for name in CHOSEN_FROM[relation] if name in verdicts]
-    return [verdict for verdict in named if layer in verdict.picks]
+    return [verdict for verdict in _that_count(verdicts, relation) if layer in verdict.picks]
 
 
 def _of_layers(chosen: Mapping[str, list[int]], value: Callable[[str, int], Any]) -> dict[str, dict[str, Any]]:

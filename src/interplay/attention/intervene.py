@@ -6,7 +6,7 @@ keys and values that the model uses, without building the whole attention matrix
 afterwards, also not after an exception.
 
 Shape legend: ``b`` batch, ``h`` heads, ``q`` query tokens, ``k`` key tokens of the site, ``d`` head width, ``n`` video
-tokens, ``j`` words of a clip (text tokens that something is taken from).
+tokens, ``t`` text tokens, ``j`` words of a clip (text tokens that something is taken from).
 """
 
 from __future__ import annotations
@@ -59,6 +59,8 @@ class WordsUnseen(Change):
     region with one member, or none), ``regions`` the video tokens that do not see it, in 0..1: a token that is half
     inside loses half.
 
+    Each clip is computed by itself: sums are grouped by shape, and the clip beside it is not to decide the last bit.
+
     Formula: o_q - sum over j of w_j(q) softmax(q K^T)_j v_j. Source: MATRIX, appendix E (cross-modal guidance).
     """
 
@@ -74,22 +76,40 @@ class WordsUnseen(Change):
         layout: TokenLayout,
     ) -> Float[Tensor, "b h q d"]:
         """Less what the region's queries took from the words."""
-        blind = self._blind.to(output.device)
-        taken = self._weights.measure(call, layout) * blind[:, None]
-        columns = torch.stack([word.weights for word in self.words], dim=1).to(value)
-        of_words = columns[:, None] @ value[:, :, layout.keys["text"]]
+        video, text = layout.queries["video"], layout.keys["text"]
         changed = output.clone()
-        changed[:, :, layout.queries["video"]] -= (taken.to(value) @ of_words).to(output)
+        for number, clip in zip(range(len(output)), self._clips, strict=True):
+            if clip is None:
+                continue
+            chosen = slice(number, number + 1)
+            taken = clip.weights.measure(call.elements(chosen), layout) * clip.blind.to(output.device)[:, None]
+            of_words = clip.columns.to(value)[:, None] @ value[chosen, :, text]
+            changed[chosen, :, video] -= (taken.to(value) @ of_words).to(output)
         return changed
 
     @cached_property
-    def _blind(self) -> Float[Tensor, "b n j"]:
-        return torch.stack([region.weights for region in self.regions], dim=-1)
+    def _clips(self) -> list[_UnseenWords | None]:
+        return [self._of_clip(slice(number, number + 1)) for number in range(len(self.words[0].weights))]
 
-    @cached_property
-    def _weights(self) -> Mass:
-        """The attention of all tokens of any region to each word."""
-        return Mass("words", self.sites, Region("video", self._blind.amax(dim=-1)), self.words, "none")
+    def _of_clip(self, chosen: slice) -> _UnseenWords | None:
+        pairs = zip(self.words, self.regions, strict=True)
+        own = [(word.weights[chosen], region.weights[chosen]) for word, region in pairs]
+        own = [(word, region) for word, region in own if word.any() and region.any()]
+        if not own:
+            return None
+        words, regions = zip(*own, strict=True)
+        blind = torch.stack(regions, dim=-1)
+        queries, keys = Region("video", blind.amax(dim=-1)), tuple(Region("text", word) for word in words)
+        return _UnseenWords(Mass("words", self.sites, queries, keys, "none"), blind, torch.stack(words, dim=1))
+
+
+@dataclass(frozen=True)
+class _UnseenWords:
+    """Those of one clip: the attention of all tokens of any region to each word, the regions, and the words."""
+
+    weights: Mass
+    blind: Float[Tensor, "1 n j"]
+    columns: Float[Tensor, "1 j t"]
 
 
 @dataclass(frozen=True)

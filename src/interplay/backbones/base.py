@@ -13,7 +13,7 @@ frames, height, width.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from interplay.backbones.batch import Batch
 from interplay.backbones.devices import device_of
 from interplay.backbones.native import Sampling
+from interplay.core.errors import InputError
 from interplay.grid.token_grid import TokenGrid
 from interplay.records.caption import Caption, Tokenizer, TokenSpans, token_spans
 
@@ -243,6 +244,15 @@ class Backbone(ABC):
         A model that is shown none (:attr:`sees_first_frame`) gives :meth:`Batch.empty`.
         """
 
+    def leave_out_image_tokens(self) -> Callable[[], None]:
+        """Show the transformer no image tokens of the first frame until the function that this gives is called.
+
+        For models that are shown the first frame in another way, too, and were made so that these tokens can be left
+        out: as if the transformer had been built without them. :class:`.InputError` for all others.
+        """
+        problem = f"{self.name} has no image tokens beside its first frame that could be left out"
+        raise InputError(problem, where="matrix.image_tokens", cure="leave matrix.image_tokens out")
+
     @property
     @abstractmethod
     def picture_channels(self) -> int:
@@ -295,17 +305,38 @@ class Backbone(ABC):
     def load_lora(self, folder: Path) -> None:
         """Load adapters through the stock pipeline's own loader."""
 
-    def draw_timesteps(self, count: int, generator: torch.Generator) -> Int[Tensor, " b"]:
-        """Random timesteps of one training batch, on the CPU as ``generator`` is; uniform unless a family says else."""
+    def check_shift(self, shift: float | None) -> None:
+        """:class:`.InputError` for a shift of noise levels that training could not draw by."""
+        if shift is not None and self.objective.prediction != "flow":
+            problem = f"{self.name} is not trained by flow matching, so there is no shift of its noise levels"
+            raise InputError(problem, where="recipe, field timestep_shift", cure="leave timestep_shift out")
+
+    def draw_timesteps(self, count: int, generator: torch.Generator, shift: float | None = None) -> Int[Tensor, " b"]:
+        """Random timesteps of one training batch, on the CPU as ``generator`` is; uniform unless a family says else.
+
+        ``shift`` is how far they are moved towards noise in place of the model's own (flow matching alone).
+        """
+        self.check_shift(shift)
         return torch.randint(self.objective.num_train_timesteps, (count,), generator=generator)
 
-    def draw_expert(self, generator: torch.Generator) -> int:
+    @property
+    def expert_timesteps(self) -> tuple[range, ...]:
+        """The timesteps of each of :attr:`transformers`, in their order: noisiest first."""
+        return (range(self.objective.num_train_timesteps),)
+
+    def expert_of(self, timestep: int) -> int:
+        """Which of :attr:`transformers` runs at this timestep; pure noise may be one above the last that is trained."""
+        return next(number for number, own in enumerate(self.expert_timesteps) if timestep >= own.start)
+
+    def draw_expert(self, generator: torch.Generator, shift: float | None = None) -> int:
         """Which of :attr:`transformers` a random batch is for: each as often as its noise levels are drawn."""
         return 0
 
-    def draw_timesteps_of(self, expert: int, count: int, generator: torch.Generator) -> Int[Tensor, " b"]:
+    def draw_timesteps_of(
+        self, expert: int, count: int, generator: torch.Generator, shift: float | None = None
+    ) -> Int[Tensor, " b"]:
         """Random timesteps of one training batch for this one of :attr:`transformers`."""
-        return self.draw_timesteps(count, generator)
+        return self.draw_timesteps(count, generator, shift)
 
     @abstractmethod
     def add_noise(

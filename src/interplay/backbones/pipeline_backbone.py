@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from interplay.backbones.base import Backbone, Site
-from interplay.backbones.flow import flow_noised, flow_target
+from interplay.backbones.flow import draw_shifted_timesteps, flow_noised, flow_target
 from interplay.backbones.lora import adapter_layers, adapter_settings, add_adapters
 from interplay.backbones.native import Native, read_native, write_native
 from interplay.backbones.quiet import quiet
@@ -126,7 +126,33 @@ class PipelineBackbone(Backbone):
 
 
 class FlowBackbone(PipelineBackbone):
-    """One that was trained by flow matching (:mod:`interplay.backbones.flow`)."""
+    """One that was trained by flow matching (:mod:`interplay.backbones.flow`).
+
+    Training draws timesteps as dense as the scheduler's own shift makes its steps, unless it is told another shift.
+    """
+
+    @property
+    @abstractmethod
+    def shift(self) -> float:
+        """How far the model's own schedule moves noise levels towards noise."""
+
+    def draw_timesteps(self, count: int, generator: torch.Generator, shift: float | None = None) -> Int[Tensor, " b"]:
+        # A batch is one expert's: each gets the share of batches that its timesteps have among all draws.
+        return self.draw_timesteps_of(self.draw_expert(generator, shift), count, generator, shift)
+
+    def draw_expert(self, generator: torch.Generator, shift: float | None = None) -> int:
+        if len(self.transformers) == 1:
+            return 0
+        return self.expert_of(int(self._draw(1, range(self.objective.num_train_timesteps), generator, shift)))
+
+    def draw_timesteps_of(
+        self, expert: int, count: int, generator: torch.Generator, shift: float | None = None
+    ) -> Int[Tensor, " b"]:
+        return self._draw(count, self.expert_timesteps[expert], generator, shift)
+
+    def _draw(self, count: int, within: range, generator: torch.Generator, shift: float | None) -> Int[Tensor, " b"]:
+        total = self.objective.num_train_timesteps
+        return draw_shifted_timesteps(count, self.shift if shift is None else shift, total, within, generator)
 
     def add_noise(
         self, latents: Float[Tensor, "b c f h w"], noise: Float[Tensor, "b c f h w"], timesteps: Tensor

@@ -17,6 +17,7 @@ from interplay.core.artifacts import External
 from interplay.core.config import digest
 from interplay.core.errors import InputError
 from interplay.core.files import read_json
+from interplay.core.manifest import MANIFEST
 
 _INDEX = "model_index.json"
 _SAMPLE_BYTES = 1 << 20
@@ -75,9 +76,13 @@ def build_tiny(name: str, seed: int) -> Backbone:
 
 
 def backbone_input(name_or_folder: str) -> External:
-    """The backbone as an input of a stage: other weights are another input, even under the same name."""
+    """The backbone as an input of a stage: other weights are another input, even under the same name.
+
+    What is told about the weights, in a card or in a manifest of ours, is none of it.
+    """
     folder = pipeline_folder(name_or_folder)
-    files = sorted(path for path in folder.rglob("*") if path.suffix in (".json", ".safetensors"))
+    kept = (path for path in folder.rglob("*") if path.suffix in (".json", ".safetensors"))
+    files = sorted(path for path in kept if path != folder / MANIFEST)
     return External(folder, digest([[path.relative_to(folder).as_posix(), _sampled(path)] for path in files]))
 
 

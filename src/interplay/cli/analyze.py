@@ -73,10 +73,20 @@ def analyze(
     opened, on = open_clips(clips), _device(device)
     judged = _opened(evaluation, "evaluation")
     made_by = _opened(generation, "generation")
+    scored = [open_artifact(path) for path in scores or []]
     if shard is not None:
         part = Shard.parse(shard)
         artifact = run_shard(
-            config, opened, out, part, generation=made_by, evaluation=judged, device=on, overwrite=overwrite
+            config,
+            opened,
+            out,
+            part,
+            generation=made_by,
+            evaluation=judged,
+            labels=labels,
+            scores=scored,
+            device=on,
+            overwrite=overwrite,
         )
     else:
         artifact = run(
@@ -86,7 +96,7 @@ def analyze(
             generation=made_by,
             evaluation=judged,
             labels=labels,
-            scores=[open_artifact(path) for path in scores or []],
+            scores=scored,
             device=on,
             overwrite=overwrite,
         )

@@ -56,7 +56,7 @@ def generate(
     batch_size: Annotated[int | None, typer.Option(help="Clips at once; default: by their size.")] = None,
     overrides: Annotated[
         list[str] | None,
-        typer.Option("--set", help="Any other setting: --set guidance.cag_scale=1, --set tiling=true."),
+        typer.Option("--set", help='Any other: --set guidance.cmg_scale=1, --set "guidance.cmg_layers=[7, 11]".'),
     ] = None,
     dtype: Annotated[
         str | None, typer.Option(help="What the model computes in: float32 (default), bfloat16 or float16.")
@@ -82,6 +82,9 @@ def generate(
     """
     use_threads(threads)
     _one_of({"--clips": clips, "--prompts": prompts, "--prompt": prompt, "--again": again})
+    if training is not None and adapter is not None:
+        problem = "--training and --adapter exclude each other"
+        raise InputError(problem, where="interplay generate", cure="give one of the two")
     place: dict[str, Any] = {"device": device or "cpu", "offload": _offload(offload)}
     given: dict[str, object] = {
         "backbone": backbone if training is None or again else backbone or _backbone_of(training),

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from interplay.cli.options import Out, Overwrite, Seed, Threads, use_threads
+from interplay.core.errors import InputError
+
+if TYPE_CHECKING:
+    from interplay.grid.buckets import Bucket
 
 app = typer.Typer(help="The embedded interaction world.", no_args_is_help=True)
 
@@ -18,22 +22,49 @@ def make(
     test: Annotated[int, typer.Option(help="Clips of compositions that are trained, with new scenes.")] = 48,
     heldout: Annotated[int, typer.Option(help="Clips of compositions that are never trained.")] = 32,
     solo: Annotated[int, typer.Option(help="Clips of one actor alone, for pretraining.")] = 0,
+    twins: Annotated[
+        bool, typer.Option("--twins", help="Also a split of test and held-out clips with the roles swapped.")
+    ] = False,
+    size: Annotated[str, typer.Option(help="Width x height x frames, as 720x480x49.")] = "80x48x17",
+    fps: Annotated[float, typer.Option(help="Frames per second of the videos.")] = 8.0,
     companions: Annotated[
         bool, typer.Option("--companions", help="Also write structure and pose videos, reference images and speech.")
     ] = False,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that draw; the same clips with any number.")] = 1,
     seed: Seed = 0,
     overwrite: Overwrite = False,
 ) -> None:
-    """Write clips with captions, mask tracks and exact truth.
+    """Write clips with captions, mask tracks and exact truth; killed at any point, the same command goes on.
 
     Example: interplay world make --train 100 --test 20 --heldout 20 --out runs/clips
+    Example: interplay world make --size 720x480x49 --fps 16 --workers 8 --twins --out runs/large-clips
     """
     from interplay.world.make import COMPANIONS, WorldConfig, run
 
-    media = COMPANIONS if companions else ()
-    config = WorldConfig(seed=seed, train=train, test=test, heldout=heldout, solo=solo, companions=media)
-    artifact = run(config, out, overwrite=overwrite)
-    print(artifact.path)
+    drawn = _size(size)
+    config = WorldConfig(
+        seed=seed,
+        train=train,
+        test=test,
+        heldout=heldout,
+        solo=solo,
+        num_frames=drawn.frames,
+        size_hw=drawn.size_hw,
+        fps=fps,
+        companions=COMPANIONS if companions else (),
+        twins=twins,
+    )
+    print(run(config, out, workers=workers, overwrite=overwrite).path)
+
+
+def _size(text: str) -> Bucket:
+    from interplay.grid.buckets import Bucket
+
+    try:
+        return Bucket.parse(text)
+    except InputError as error:
+        cure = "write width x height x frames, such as 720x480x49"
+        raise InputError("is no size", where=f"--size {text}", cure=cure) from error
 
 
 @app.command()

@@ -22,7 +22,6 @@ from interplay.core.artifacts import (
     ADDING,
     Artifact,
     External,
-    beside,
     now,
     open_artifact,
     recover_from_a_broken_swap,
@@ -32,6 +31,7 @@ from interplay.core.config import Config, digest, jsonable
 from interplay.core.errors import InputError
 from interplay.core.files import exclusive, fsync_folder, full_disk_named, read_json, write_json
 from interplay.core.manifest import MANIFEST, REMAKE, SCRATCH, content_of, entry_of, versions
+from interplay.core.unfinished import beside
 
 
 def extend(

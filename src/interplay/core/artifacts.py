@@ -5,7 +5,8 @@ An artifact is a folder with a ``manifest.json`` that says what it is (``kind``)
 same question asked twice is answered once. The promises of :func:`build`:
 
 - ``out`` is absent, or the finished old artifact, or the finished new one; never anything between, whatever dies when.
-- Unfinished work waits in ``<out>.partial`` and the next run with the same identity goes on from it.
+- Unfinished work waits in ``<out>.partial`` and the next run with the same identity goes on from it; another one says
+  what is different and leaves it alone (:mod:`interplay.core.unfinished`).
 - One process at a time writes an artifact.
 
 What is finished stays as it is, with one exception: :mod:`interplay.core.additions` adds files to it.
@@ -15,9 +16,7 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,7 +24,7 @@ from typing import Any
 
 from interplay.core.config import Config, digest, jsonable
 from interplay.core.errors import InputError
-from interplay.core.files import exclusive, fsync_folder, full_disk_named, read_json, write_json
+from interplay.core.files import exclusive, fsync_folder, full_disk_named, write_json
 from interplay.core.manifest import (
     MANIFEST,
     REMAKE,
@@ -36,6 +35,7 @@ from interplay.core.manifest import (
     sha256_on_disk,
     versions,
 )
+from interplay.core.unfinished import Mark, beside, kept_where_it_holds_work, prepare_partial, say
 
 
 @dataclass(frozen=True)
@@ -131,19 +131,22 @@ def build(
 
     ``make(folder)`` writes the files into ``folder`` and returns the summary. ``folder`` may hold the unfinished work
     of an earlier run with the same identity: ``make`` goes on from there. What it puts into :func:`scratch` is dropped
-    at the end. ``overwrite`` permits replacing a finished artifact of another identity, when the new one is complete.
+    at the end. ``overwrite`` permits replacing a finished artifact of another identity, when the new one is complete,
+    and dropping unfinished work of another identity, before the new one begins.
     """
     # Absolute without resolving links: `runs/x/..` and "." must have a name to put `.partial` and `.lock` behind.
     out = Path(os.path.abspath(out))
-    identity = digest([kind, config, {name: artifact.identity for name, artifact in inputs.items()}])
+    identities = {name: artifact.identity for name, artifact in inputs.items()}
+    identity = digest([kind, config, identities])
     with full_disk_named(out.parent), exclusive(beside(out, ".lock"), owner=out):
         recover_from_a_broken_swap(out)
         finished = _finished(out, identity, overwrite)
         if finished is not None:
-            _say(f"{out}: already there, made from the same config and inputs")
+            say(f"{out}: already there, made from the same config and inputs")
             return finished
-        partial = _prepare_partial(out, identity)
-        with _dropped_if_still_empty(partial):
+        asked = Mark(identity, kind, jsonable(config), identities)
+        partial = prepare_partial(out, asked, overwrite=overwrite)
+        with kept_where_it_holds_work(partial):
             summary = make(partial)
         _write_manifest(partial, out, kind, identity, config, inputs, summary)
         _publish(partial, out)
@@ -184,49 +187,7 @@ def _finished(out: Path, identity: str, overwrite: bool) -> Artifact | None:
     raise InputError(problem, where=out, cure="give another --out, or --overwrite")
 
 
-# --- the folder under construction ----------------------------------------------------------------------------------
-
-
-def beside(out: Path, suffix: str) -> Path:
-    """The neighbour of an artifact that serves its making: ``.lock``, ``.partial``, ``.replaced``."""
-    return out.with_name(out.name + suffix)
-
-
-def _prepare_partial(out: Path, identity: str) -> Path:
-    partial = beside(out, ".partial")
-    mark = partial / SCRATCH / "identity.json"
-    if mark.is_file():
-        if read_json(mark) != {"identity": identity}:
-            _say(f"{partial}: unfinished work of another config or other inputs, cleared")
-            _clear(partial)
-    elif partial.exists() and any(name != SCRATCH for name in os.listdir(partial)):
-        cure = "move it away, or give another --out"
-        raise InputError("exists and is no unfinished artifact", where=partial, cure=cure)
-    write_json(mark, {"identity": identity})
-    return partial
-
-
-@contextmanager
-def _dropped_if_still_empty(partial: Path) -> Iterator[None]:
-    """When an error ends the work before it wrote a single file, nothing is left that a next run could go on from."""
-    try:
-        yield
-    except InputError:
-        if [path.name for path in partial.rglob("*") if path.is_file()] == ["identity.json"]:
-            _clear(partial)
-        raise
-
-
-def _clear(partial: Path) -> None:
-    # The mark goes last: a folder that was half cleared when we died is still known as ours.
-    for entry in partial.iterdir():
-        if entry.name == SCRATCH:
-            continue
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry)
-        else:
-            entry.unlink()
-    shutil.rmtree(partial)
+# --- the manifest ---------------------------------------------------------------------------------------------------
 
 
 def told_of_inputs(inputs: Mapping[str, Artifact | External], out: Path) -> dict[str, dict[str, str]]:
@@ -293,7 +254,3 @@ def recover_from_a_broken_swap(out: Path) -> None:
         shutil.rmtree(replaced)
     else:
         os.rename(replaced, out)
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

@@ -33,10 +33,15 @@ def noise_batch(
     latents: Float[Tensor, "b c f h w"],
     generator: torch.Generator,
     timesteps: Int[Tensor, " b"] | None = None,
+    *,
+    shift: float | None = None,
 ) -> NoisedBatch:
-    """Noise clean latents to ``timesteps``, or to random ones that the backbone draws; ``generator`` is on the CPU."""
+    """Noise clean latents to ``timesteps``, or to random ones that the backbone draws; ``generator`` is on the CPU.
+
+    ``shift`` moves the random ones towards noise, in place of the model's own (:meth:`.Backbone.draw_timesteps`).
+    """
     if timesteps is None:
-        timesteps = backbone.draw_timesteps(len(latents), generator)
+        timesteps = backbone.draw_timesteps(len(latents), generator, shift)
     timesteps = timesteps.to(latents.device)
     noise = torch.randn(latents.shape, generator=generator).to(latents)
     noisy = backbone.add_noise(latents, noise, timesteps)

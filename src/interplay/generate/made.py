@@ -16,10 +16,11 @@ from typing import Any
 from jaxtyping import UInt8
 from numpy import ndarray
 
+from interplay.core.config import digest
 from interplay.core.errors import InputError
 from interplay.core.files import write_json
 from interplay.core.manifest import versions
-from interplay.generate.record import FORMAT
+from interplay.generate.record import FORMAT, tracks_as_json
 from interplay.generate.requests import Request
 from interplay.methods.matrix.instance_map import paint
 from interplay.methods.matrix.showing import Shown
@@ -48,8 +49,8 @@ class Made:
     def save(self, path: str | PathLike[str], *, lossless: bool = True, overwrite: bool = False) -> None:
         """Write the video, and beside it the JSON that makes it once more (:func:`.reproduce`).
 
-        Masks, and a first frame that came from no file, are written beside it, too. A lossless video keeps every pixel
-        and plays in no browser; ``lossless=False`` is for looking at.
+        Masks and tracks that were read, and a first frame that came from no file, are written beside it, too. A
+        lossless video keeps every pixel and plays in no browser; ``lossless=False`` is for looking at.
         """
         video = Path(path)
         check_name(video, overwrite=overwrite)
@@ -57,7 +58,11 @@ class Made:
         sidecar = sidecar_of(video)
         # The JSON comes last: where it is, the clip is complete.
         sidecar.unlink(missing_ok=True)
-        files = {"first_frame": self._save_first_frame(video), "masks": self._save_masks(video)}
+        files = {
+            "first_frame": self._save_first_frame(video),
+            "masks": self._save_masks(video),
+            "tracks": self._save_tracks(video),
+        }
         write_video(video, self.frames, self.fps, lossless=lossless)
         places = {f"{name}_path": _from(video.parent, path) for name, path in self.places.items()}
         write_json(sidecar, {"video": video.name, **self.facts, **files, **places})
@@ -79,6 +84,15 @@ class Made:
         file = video.with_name(f"{video.stem}.masks.png")
         write_image(file, picture)
         return {"path": file.name, "sha256": pixels_digest(picture), "ids": list(self.shown.masks)}
+
+    def _save_tracks(self, video: Path) -> dict[str, Any] | None:
+        course = self.shown.course
+        if course is None or not self.facts["guidance"]["cmg_scale"]:
+            return None
+        file, content = video.with_name(f"{video.stem}.tracks.json"), tracks_as_json(course.tracks)
+        write_json(file, content)
+        verbs = {label: list(ids) for label, ids in course.verbs.items()}
+        return {"path": file.name, "digest": digest(content), "verbs": verbs}
 
 
 def check_name(video: Path, *, overwrite: bool) -> None:

@@ -12,6 +12,8 @@ Shape legend: ``p y x`` pixel frames, height, width.
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -39,7 +41,8 @@ from interplay.generate.table import geometry, refused_picture
 from interplay.grid.buckets import Bucket
 from interplay.grid.pixels import to_frames
 from interplay.methods.matrix.adapter import Adapter, load_adapter
-from interplay.methods.matrix.showing import shown_conditions, shown_guides
+from interplay.methods.matrix.guidance import GuidanceConfig, Layers, with_layers
+from interplay.methods.matrix.showing import guided_words, shown_conditions, shown_guides
 from interplay.records.masks import MaskTrack
 
 ADAPTER_FOLDER = "adapter"
@@ -77,7 +80,8 @@ class Model:
         ``prompt`` may carry markup (``<id1> man``). ``image`` is the first frame: pixels, a picture, or a video's first
         frame. ``masks`` of its instances are a picture in the palette's colours, a folder of ``<id>.png``, or arrays by
         id. ``size`` is width x height x frames, as ``720x480x49``. What is not given is as the model was trained and as
-        its stock pipeline does it. ``guidance`` are fields of :class:`.GuidanceConfig`.
+        its stock pipeline does it. ``guidance`` are fields of :class:`.GuidanceConfig`. What nobody would read is
+        refused (:meth:`check`).
         """
         num_frames, size_hw = geometry(None if size is None else str(Bucket.parse(size)), self.backbone)
         request = Request(
@@ -86,7 +90,7 @@ class Model:
             seed=seed,
             num_frames=num_frames,
             size_hw=size_hw,
-            fps=fps or self.backbone.recommended.fps,
+            fps=self.backbone.recommended.fps if fps is None else _rate(fps),
             image=_picture(image),
             masks=_masks(masks),
         )
@@ -97,11 +101,39 @@ class Model:
         return self.make([request], config)[0]
 
     def make(self, requests: Sequence[Request], config: SamplingConfig) -> list[Made]:
-        """Make clips of one geometry together."""
+        """Make clips of one geometry together, after all of them have been checked."""
+        self.check(requests, config)
+        return self.sample(requests, config)
+
+    def check(self, requests: Sequence[Request], config: SamplingConfig) -> None:
+        """Let what would go wrong with any of these clips go wrong now; their files are read for that.
+
+        Refused is also what nobody would read, and a clip without words for guidance that goes by words. Told on
+        stderr are masks in a table that nobody reads (the same table is made by a base and by its adapter), and clips
+        that are shown no instance map by an adapter that reads one.
+        """
+        guidance = self.guidance(config)
+        if config.negative_prompt and self.guidance_scale(config) == 1:
+            problem = "is not read: a scale of classifier-free guidance of 1 leads away from nothing"
+            cure = "raise guidance_scale (--guidance) above 1, or leave it out"
+            raise InputError(problem, where="generate, field negative_prompt", cure=cure)
+        without = []
+        if not (self.adapter.sees_map or guidance.cmg_scale):
+            _tell_unread_masks(requests, plain=self.adapter_source is None)
+        for request in requests:
+            shown, grid = request.shown(self.adapter), request.grid(self.backbone)
+            guided_words(self.backbone, guidance, shown, grid)
+            if not shown.masks:
+                without.append(request.clip_id)
+        if without and self.adapter.sees_map:
+            print(_without_map(without, len(requests)), file=sys.stderr)
+
+    def sample(self, requests: Sequence[Request], config: SamplingConfig) -> list[Made]:
+        """Make clips of one geometry together; the caller has checked them (:meth:`check`)."""
         backbone = self.backbone
         grid = requests[0].grid(backbone)
         shown = [request.shown(self.adapter) for request in requests]
-        steps, scale = self.steps(config), self.guidance_scale(config)
+        steps, scale, guidance = self.steps(config), self.guidance_scale(config), self.guidance(config)
         with _memory_named(requests):
             latents = sample(
                 backbone,
@@ -109,14 +141,14 @@ class Model:
                 clip_generators([request.seed for request in requests]),
                 steps=steps,
                 guidance_scale=scale,
-                guides=shown_guides(backbone, config.guidance, shown, grid),
+                guides=shown_guides(backbone, guidance, shown, grid),
             )
             videos = [to_frames(video) for video in backbone.decode_video(latents)]
         settings = self._facts() | {
             "steps": steps,
             "guidance_scale": scale,
             "negative_prompt": config.negative_prompt,
-            "guidance": config.guidance.model_dump(mode="json"),
+            "guidance": guidance.model_dump(mode="json"),
         }
         return [
             Made(frames, request, one, facts_of(request, one, settings, place=place, size=len(requests)), self._places)
@@ -131,6 +163,11 @@ class Model:
         """Scale of classifier-free guidance: that of the config, or the model's own."""
         scale = config.guidance_scale
         return self.backbone.recommended.guidance_scale if scale is None else scale
+
+    def guidance(self, config: SamplingConfig) -> GuidanceConfig:
+        """Guidance by attention, with the layers that the config leaves open."""
+        aligned = Layers() if self.adapter_source is None else _aligned_by(self.adapter_source.path)
+        return with_layers(config.guidance, self.backbone, aligned)
 
     @property
     def _places(self) -> dict[str, Path]:
@@ -200,6 +237,39 @@ def the_device(name: str | torch.device) -> torch.device:
     return device
 
 
+def _aligned_by(adapter: Path) -> Layers:
+    """The layers that the training aligned which this adapter's folder lies in, if it lies in one."""
+    if not (adapter.parent / MANIFEST).is_file():
+        return Layers()
+    training = open_artifact(adapter.parent)
+    matrix = training.config.get("matrix") if training.kind == "training" else None
+    if matrix is None:
+        return Layers()
+    return Layers(
+        v2t=tuple(matrix["v2t_layers"]) if matrix["sga_roles"] else (),
+        v2v=tuple(matrix["v2v_layers"]) if matrix["spa_roles"] else (),
+    )
+
+
+def _tell_unread_masks(requests: Sequence[Request], *, plain: bool) -> None:
+    """Masks were given and nobody will read them: an error about a single clip, a line about a table."""
+    given = [request for request in requests if request.masks is not None]
+    if not given:
+        return
+    reader = "the model alone" if plain else "this adapter"
+    problem = f"are not read: {reader} is shown no instance map, and no word is guided"
+    if len(requests) == 1:
+        cure = "give an adapter that reads a map, guide by words (guidance.cmg_scale), or leave the masks out"
+        raise InputError(problem, where=f"{given[0].where}, field masks", cure=cure)
+    print(f"masks of {len(given)} of {len(requests)} clips {problem} ({given[0].where}, ...)", file=sys.stderr)
+
+
+def _without_map(names: Sequence[str], total: int) -> str:
+    if total == 1:
+        return "the clip has no masks and is shown no instance map, which its adapter was trained with"
+    return f"{len(names)} of {total} clips have no masks and are shown no instance map ({names[0]}, ...)"
+
+
 @contextmanager
 def _memory_named(requests: Sequence[Request]) -> Iterator[None]:
     """Say what helps when the device's memory does not hold these clips."""
@@ -216,6 +286,13 @@ def _masks(given: GivenMasks | None) -> Masks | None:
     if isinstance(given, Mapping):
         return {name: MaskTrack.from_array(np.asarray(mask, dtype=bool)[None]) for name, mask in given.items()}
     return _picture(given)
+
+
+def _rate(fps: float) -> float:
+    if not 0 < fps < math.inf:
+        cure = "give frames per second above 0, or leave it out"
+        raise InputError(f"is {fps}", where="generate, field fps", cure=cure)
+    return fps
 
 
 def _picture(given: str | PathLike[str] | UInt8[ndarray, "y x 3"] | None) -> Picture | None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
-from interplay.core.config import Config, from_mapping
+from interplay.core.config import Config, digest, from_mapping
 from interplay.core.errors import InputError
 from interplay.core.files import read_json
 from interplay.generate.config import DType, SamplingConfig
+from interplay.methods.matrix.guidance import Course
+from interplay.records.masks import MaskTrack
 
 FORMAT = "interplay.generated/1"
 
@@ -24,6 +27,17 @@ class Picture(Config):
     path: str
     sha256: str
     ids: tuple[str, ...] = ()
+
+
+class Tracks(Config):
+    """Tracks of all frames, which guidance by words went by: where they lie, seen from the JSON, and their digest.
+
+    ``verbs`` are the ids of those who take part in each verb.
+    """
+
+    path: str
+    digest: str
+    verbs: dict[str, tuple[str, ...]]
 
 
 class Place(Config):
@@ -52,6 +66,7 @@ class Record(SamplingConfig):
     fps: float = Field(gt=0)
     first_frame: Picture | None
     masks: Picture | None
+    tracks: Tracks | None = None
     batch: Place
     backbone: str
     backbone_digest: str
@@ -64,6 +79,29 @@ class Record(SamplingConfig):
     threads: int | None = Field(ge=1)
     tiling: bool
     versions: dict[str, str]
+
+
+def tracks_as_json(tracks: Mapping[str, MaskTrack]) -> dict[str, Any]:
+    """Tracks as plain JSON values: size and COCO counts, frame by frame."""
+    return {
+        name: {"size_hw": list(track.size_hw), "frames": [counts and counts.decode("ascii") for counts in track.frames]}
+        for name, track in tracks.items()
+    }
+
+
+def read_tracks(told: Tracks, record: Path) -> Course:
+    """The inverse of :func:`tracks_as_json`; :class:`InputError` when the file is gone or not what it was."""
+    path, where = record.parent / told.path, f"{record}, field tracks"
+    if not path.is_file():
+        raise InputError(f"there is no {path}", where=where, cure="put the file back")
+    content = read_json(path)
+    if digest(content) != told.digest:
+        raise InputError(f"{told.path} has changed", where=where, cure="put the old file back")
+    tracks = {
+        name: MaskTrack.checked(entry["size_hw"], entry["frames"], where=f"{path}, {name}")
+        for name, entry in content.items()
+    }
+    return Course(tracks, told.verbs)
 
 
 def read_record(path: Path) -> Record:

@@ -16,11 +16,11 @@ from interplay.core.errors import InputError
 from interplay.core.manifest import versions
 from interplay.generate.made import Made, pixels_digest
 from interplay.generate.model import adapter_input, load
-from interplay.generate.record import Record, read_record
+from interplay.generate.record import Record, read_record, read_tracks
 from interplay.generate.requests import Request
+from interplay.methods.matrix.guidance import Course
 from interplay.methods.matrix.instance_map import masks_of, paint
 from interplay.methods.matrix.showing import Shown
-from interplay.records.masks import MaskTrack
 from interplay.records.media.images import read_image
 
 
@@ -55,7 +55,8 @@ def reproduce(
     _check_files(request.shown(model.adapter), told, file)
     # As many of the same clip as there were clips in its batch: the shapes, and so the roundings, are then the same.
     with _threads(told.threads):
-        return model.make([request] * told.batch.size, told)[told.batch.place]
+        model.check([request], told)
+        return model.sample([request] * told.batch.size, told)[told.batch.place]
 
 
 def _backbone(told: Record, file: Path) -> str:
@@ -107,17 +108,20 @@ def _request(told: Record, file: Path, image: Path | None) -> Request:
         size_hw=told.size_hw,
         fps=told.fps,
         image=image,
-        masks=_masks(told, file),
+        course=_course(told, file),
         where=str(file),
     )
 
 
-def _masks(told: Record, file: Path) -> dict[str, MaskTrack] | None:
+def _course(told: Record, file: Path) -> Course | None:
+    """What was known of where everybody is: in all frames, or in the first."""
+    if told.tracks is not None:
+        return read_tracks(told.tracks, file)
     if told.masks is None:
         return None
     path = file.parent / told.masks.path
     _check_present(path, f"{file}, field masks", "put the file back")
-    return masks_of(read_image(path), told.masks.ids, where=str(path))
+    return Course(masks_of(read_image(path), told.masks.ids, where=str(path)))
 
 
 def _check_present(path: Path, where: str, cure: str) -> None:

@@ -22,6 +22,7 @@ from interplay.generate.config import GenerateConfig
 from interplay.grid.buckets import Bucket
 from interplay.grid.token_grid import TokenGrid
 from interplay.methods.matrix.adapter import Adapter
+from interplay.methods.matrix.guidance import Course
 from interplay.methods.matrix.instance_map import masks_of
 from interplay.methods.matrix.showing import Shown, shown_at
 from interplay.records.caption import Caption
@@ -48,6 +49,9 @@ class Request:
 
     ``image`` is the first frame, of any size: it is scaled until the clip is full and cut at its middle. ``masks`` of
     its instances go with it, if they have the image's size, or have the clip's size already.
+
+    ``course`` is what a dataset or a record knows beyond what somebody gave by hand: its first masks are the clip's
+    where ``masks`` are not given, and they may be of people whom the prompt does not name.
     """
 
     clip_id: str
@@ -58,6 +62,7 @@ class Request:
     fps: float
     image: Picture | None = None
     masks: Masks | None = None
+    course: Course | None = None
     where: str = "clip"
 
     def grid(self, backbone: Backbone) -> TokenGrid:
@@ -77,8 +82,13 @@ class Request:
         with self._about("image"):
             image = None if self.image is None else _pixels(self.image)
         with self._about("masks"):
-            masks = {} if self.masks is None else _read_masks(self.masks, caption.instance_ids)
-        return shown_at(self.size_hw, caption, image, masks, where=self.where)
+            masks = self._first_masks(caption)
+        return shown_at(self.size_hw, caption, image, masks, where=self.where, course=self.course)
+
+    def _first_masks(self, caption: Caption) -> dict[str, MaskTrack]:
+        if self.masks is not None:
+            return _read_masks(self.masks, caption.instance_ids)
+        return {} if self.course is None else self.course.first
 
     @contextmanager
     def _about(self, field: str) -> Iterator[None]:
@@ -91,20 +101,21 @@ class Request:
 
 
 def requests_of_clips(config: GenerateConfig, store: ClipStore, *, sees_first_frame: bool) -> list[Request]:
-    """The chosen clips of a dataset again, from their first frame, caption and the masks of that frame."""
+    """The chosen clips of a dataset again, from their first frame, caption and tracks."""
     bucket = None if config.size is None else Bucket.parse(config.size)
     found = []
     for clip in choose_clips(store, config.splits, config.limit):
+        num_frames, fps = clip.num_frames if bucket is None else bucket.frames, config.fps or clip.fps
         found.append(
             Request(
                 clip_id=clip.clip_id,
                 prompt=clip.caption,
                 seed=clip_seed(config.seed, clip.clip_id),
-                num_frames=clip.num_frames if bucket is None else bucket.frames,
+                num_frames=num_frames,
                 size_hw=clip.size_hw if bucket is None else bucket.size_hw,
-                fps=config.fps or clip.fps,
+                fps=fps,
                 image=store.folder / clip.video if sees_first_frame else None,
-                masks={name: track.select([0]) for name, track in clip.tracks.items()},
+                course=Course.of(clip, num_frames=num_frames, fps=fps),
                 where=f"{store.folder}, clip {clip.clip_id}",
             )
         )
@@ -151,6 +162,7 @@ def _pixels(image: Picture) -> UInt8[ndarray, "y x 3"]:
 def _read_masks(masks: Masks, ids: Sequence[str]) -> dict[str, MaskTrack]:
     """Masks by instance id; a prompt without markers may have any."""
     if isinstance(masks, Mapping):
+        _check_names({name: name for name in masks}, ids, "", where="mapping")
         return dict(masks)
     if isinstance(masks, Path) and masks.is_dir():
         return _masks_of_folder(masks, ids)
@@ -159,9 +171,14 @@ def _read_masks(masks: Masks, ids: Sequence[str]) -> dict[str, MaskTrack]:
 
 def _masks_of_folder(folder: Path, ids: Sequence[str]) -> dict[str, MaskTrack]:
     files = {path.stem: path for path in sorted(folder.iterdir()) if is_picture(path)}
-    unknown = [name for name in files if not (name in ids if ids else _INSTANCE.fullmatch(name))]
-    if unknown or not files:
-        listed = ", ".join(f"{name}.png" for name in ids) or "id1.png, id2.png, ..."
-        problem = f"holds {files[unknown[0]].name}, and the prompt has no <{unknown[0]}>" if unknown else "has no masks"
-        raise InputError(problem, where=folder, cure=f"it may hold {listed}")
+    _check_names({name: path.name for name, path in files.items()}, ids, ".png", where=folder)
     return {name: MaskTrack.from_array(read_mask(path)[0][None]) for name, path in files.items()}
+
+
+def _check_names(names: Mapping[str, str], ids: Sequence[str], suffix: str, *, where: str | Path) -> None:
+    """Refuse masks of nobody in the prompt; a prompt without markers may have any. Values are names as they stand."""
+    unknown = [name for name in names if not (name in ids if ids else _INSTANCE.fullmatch(str(name)))]
+    if unknown or not names:
+        listed = ", ".join(f"{name}{suffix}" for name in ids) or f"id1{suffix}, id2{suffix}, ..."
+        problem = f"holds {names[unknown[0]]}, and the prompt has no <{unknown[0]}>" if unknown else "has no masks"
+        raise InputError(problem, where=where, cure=f"it may hold {listed}")

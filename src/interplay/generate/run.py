@@ -6,7 +6,6 @@ given the same clips and root seed start from the same noise, clip by clip.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -127,7 +126,7 @@ def _build(
 def _generate(
     config: GenerateConfig, model: Model, requests: Sequence[Request], adapter: str | None, folder: Path
 ) -> Mapping[str, Any]:
-    _check(model, requests)
+    model.check(requests, config)
     (folder / VIDEOS).mkdir(exist_ok=True)
     batches = batches_of(requests, config, model.backbone)
     waiting = [batch for batch in batches if not all(_sidecar(folder, one).is_file() for one in batch)]
@@ -142,24 +141,9 @@ def _generate(
 
 def _make_batch(model: Model, batch: Sequence[Request], config: GenerateConfig, folder: Path) -> None:
     """Make clips of one geometry; a video is written before its sidecar, which proves that the clip is complete."""
-    clips: list[Made] = model.make(batch, config)
+    clips: list[Made] = model.sample(batch, config)
     for made in clips:
         made.save(folder / _video_name(made.request), lossless=config.lossless, overwrite=True)
-
-
-def _check(model: Model, requests: Sequence[Request]) -> None:
-    """What would go wrong with a later clip goes wrong before the first one is made; its files are read for that."""
-    without = []
-    for request in requests:
-        request.grid(model.backbone)
-        shown = request.shown(model.adapter)
-        if shown.caption.instance_ids and not shown.masks:
-            without.append(request.clip_id)
-    if without and model.adapter.sees_map:
-        told = (
-            f"{len(without)} of {len(requests)} clips have no masks and are shown no instance map ({without[0]}, ...)"
-        )
-        print(told, file=sys.stderr)
 
 
 def _index(
@@ -172,7 +156,7 @@ def _index(
         "steps": model.steps(config),
         "guidance": model.guidance_scale(config),
         "negative_prompt": config.negative_prompt,
-        "attention_guidance": config.guidance.model_dump(mode="json"),
+        "attention_guidance": model.guidance(config).model_dump(mode="json"),
         "clips": [{**entry, "video": f"{VIDEOS}/{entry['video']}"} for entry in entries],
     }
 

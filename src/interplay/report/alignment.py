@@ -54,10 +54,10 @@ class Terms:
     others: int
 
 
-def read_grids(path: Path, variant: str, measure: str) -> Grid | Absent:
-    """Mean score by layer and step over all clips and noises, of the head means."""
+def read_grids(path: Path, variant: str, measure: str, expert: int | None = None) -> Grid | Absent:
+    """Mean score by layer and step over all clips and noises, of the head means (of one ``expert`` if it is named)."""
     columns = ["clip_id", "layer", "step", "timestep", measure]
-    table = _read(path, columns, [("variant", "=", variant), ("head", "=", _HEAD_MEAN)])
+    table = _read(path, columns, [*_rows_of(variant, expert), ("head", "=", _HEAD_MEAN)])
     if table.num_rows == 0:
         return Absent("layer by step", f"no score of {variant} is there.")
     # A clip's terms first: a clip with three nouns counts as much as one with two.
@@ -69,20 +69,22 @@ def read_grids(path: Path, variant: str, measure: str) -> Grid | Absent:
     return _grid("step", scores, (timestep_of[min(timestep_of)], timestep_of[max(timestep_of)]))
 
 
-def read_heads(path: Path, variant: str) -> Grid | Absent:
+def read_heads(path: Path, variant: str, expert: int | None = None) -> Grid | Absent:
     """Mean score by layer and head over all clips."""
-    rows = _read(path, ["layer", "head", "magnitude"], [("variant", "=", variant)]).to_pylist()
+    rows = _read(path, ["layer", "head", "magnitude"], _rows_of(variant, expert)).to_pylist()
     if not rows:
         return Absent("single heads", f"The analysis did not score the heads of {variant}.")
     return _grid("head", {(int(row["layer"]), int(row["head"])): row["magnitude"] for row in rows})
 
 
-def read_terms(path: Path, variant: str, measure: str, layers: Sequence[int], config: ReportConfig) -> Terms | Absent:
+def read_terms(
+    path: Path, variant: str, measure: str, layers: Sequence[int], config: ReportConfig, expert: int | None = None
+) -> Terms | Absent:
     """The words of a variant in the first of the ``layers``; clips that name a word several times count once."""
     if not layers:
         return Absent("scores of words", f"{variant} chooses no layer.")
     columns = ["clip_id", "term", "words", "area", measure]
-    chosen = [("variant", "=", variant), ("head", "=", _HEAD_MEAN), ("layer", "=", layers[0])]
+    chosen = [*_rows_of(variant, expert), ("head", "=", _HEAD_MEAN), ("layer", "=", layers[0])]
     table = _read(path, columns, chosen)
     words = pc.if_else(pc.equal(table["words"], ""), table["term"], table["words"])
     table = table.set_column(2, "words", words)
@@ -94,6 +96,10 @@ def read_terms(path: Path, variant: str, measure: str, layers: Sequence[int], co
     shown = [_term(name, by_words[name], f"{measure}_mean", _seed(config, variant, name), config) for name in most]
     shown.sort(key=lambda term: -(term.score.mean or 0.0))
     return Terms(layers[0], tuple(shown), len(by_words) - len(shown))
+
+
+def _rows_of(variant: str, expert: int | None) -> list[tuple[str, str, Any]]:
+    return [("variant", "=", variant), *([] if expert is None else [("expert", "=", expert)])]
 
 
 def _seed(config: ReportConfig, variant: str, words: str) -> int:

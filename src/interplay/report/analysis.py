@@ -23,6 +23,7 @@ from interplay.report.layers import (
     Published,
     PublishedRow,
     Variant,
+    title_of,
 )
 from interplay.report.reading import field, member
 
@@ -32,9 +33,10 @@ def read_layers(analysis: Artifact, config: ReportConfig) -> Layers:
     path = member(analysis, "layers.json")
     content = read_json(path)
     variants = field(content, "variants", path)
-    order = [name for name in TITLES if name in variants] + [name for name in variants if name not in TITLES]
     measure = str(field(content, "measure", path))
-    made = tuple(_variant(name, variants[name], analysis, measure, config) for name in order)
+    read = [_variant(name, entry, analysis, measure, config) for name, entry in variants.items()]
+    order = [*TITLES, *(variant.kind for variant in read if variant.kind not in TITLES)]
+    made = tuple(sorted(read, key=lambda variant: order.index(variant.kind)))
     chosen = {str(name): _numbers(layers) for name, layers in field(content, "chosen", path).items()}
     return Layers(
         variants=made,
@@ -50,23 +52,27 @@ def read_layers(analysis: Artifact, config: ReportConfig) -> Layers:
 
 def _variant(name: str, entry: Any, analysis: Artifact, measure: str, config: ReportConfig) -> Variant:
     path = member(analysis, "layers.json")
+    kind, expert = str(field(entry, "variant", path)), field(entry, "expert", path)
     rows = sorted((_row(row, entry, path) for row in field(entry, "table", path)), key=lambda row: row.layer)
     picks = [row.layer for row in rows if row.picked]
     need, beside = field(entry, "clips_needed", path), field(entry, "beside", path)
     curve = tuple((int(point["clips"]), float(point["agreement"])) for point in field(need, "curve", path))
     return Variant(
         name=name,
-        title=TITLES.get(name, name),
-        meaning=MEANINGS.get(name, ""),
+        kind=kind,
+        expert=expert,
+        title=title_of(kind, expert),
+        meaning=MEANINGS.get(kind, ""),
         clips=int(field(entry, "clips", path)),
         rows=tuple(rows),
         picks_by_draw=tuple(map(_numbers, field(entry, "picks_by_draw", path))),
         beside=None if beside is None else (str(beside["measure"]), _numbers(beside["picks"])),
         need=Need(float(field(need, "share", path)), field(need, "clips", path), curve),
-        steps=or_absent("layer by step", lambda: read_grids(member(analysis, "scores.parquet"), name, measure)),
-        heads=or_absent("single heads", lambda: read_heads(member(analysis, "heads.parquet"), name)),
+        steps=or_absent("layer by step", lambda: read_grids(member(analysis, "scores.parquet"), kind, measure, expert)),
+        heads=or_absent("single heads", lambda: read_heads(member(analysis, "heads.parquet"), kind, expert)),
         terms=or_absent(
-            "scores of words", lambda: read_terms(member(analysis, "scores.parquet"), name, measure, picks[:1], config)
+            "scores of words",
+            lambda: read_terms(member(analysis, "scores.parquet"), kind, measure, picks[:1], config, expert),
         ),
     )
 
@@ -106,7 +112,7 @@ def _choices(
             picked_by = [
                 (variant, row)
                 for variant in variants
-                if variant.name in CHOSEN_FROM.get(relation, ())
+                if variant.kind in CHOSEN_FROM.get(relation, ())
                 for row in variant.picks
                 if row.layer == layer
             ]

@@ -79,9 +79,15 @@ class Need:
 
 @dataclass(frozen=True)
 class Variant:
-    """One of the four ways to look at alignment; ``beside`` is (the other measure, what it would choose)."""
+    """One of the four ways to look at alignment; ``beside`` is (the other measure, what it would choose).
+
+    Where experts share the model's noise levels it is one of them (``expert``) that is looked at, and the ``name`` of
+    the ``kind`` says which.
+    """
 
     name: str
+    kind: str
+    expert: int | None
     title: str
     meaning: str
     clips: int
@@ -107,7 +113,13 @@ class Variant:
     @property
     def trains(self) -> bool:
         """Whether the layers that this variant chooses are among those that a training aligns."""
-        return any(self.name in names for names in CHOSEN_FROM.values())
+        return any(self.kind in names for names in CHOSEN_FROM.values())
+
+    @property
+    def mark(self) -> str:
+        """What colours its line and its key: the kind, and the expert where there are several."""
+        place = list(TITLES).index(self.kind) if self.kind in TITLES else len(TITLES)
+        return f"kind-{place}" if self.expert is None else f"kind-{place} expert-{self.expert}"
 
     @property
     def star(self) -> str:
@@ -182,6 +194,12 @@ class Layers:
         sentence = "; ".join(found)
         stable = sum(choice.stable for choice in self.choices)
         return f"{sentence[:1].upper()}{sentence[1:]}. {_how_many_stable(stable, len(self.choices))}".strip()
+
+
+def title_of(kind: str, expert: int | None) -> str:
+    """A variant in words."""
+    what, comma, relation = TITLES.get(kind, kind).partition(", ")
+    return f"{what}{comma}{relation}" if expert is None else f"{what} of expert {expert}{comma}{relation}"
 
 
 def _where(layers: tuple[int, ...]) -> str:

@@ -22,8 +22,10 @@ TERMS: Mapping[str, str] = {
     "sga_subject": "grounding (SGA): subject",
     "sga_object": "grounding (SGA): object",
     "sga_verb": "grounding (SGA): verb",
+    "sga_instance": "grounding (SGA): instances",
     "spa_subject": "propagation (SPA): subject",
     "spa_object": "propagation (SPA): object",
+    "spa_instance": "propagation (SPA): instances",
     "learning_rate": "learning rate",
 }
 _NOT_DRAWN = ("step", "seconds")

@@ -5,7 +5,7 @@ A recipe is a YAML file of these fields; recipes that ship with the package lie 
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -31,16 +31,17 @@ class LoraConfig(Config):
 class ValidationConfig(Config):
     """What is measured while training, on clips that are not trained on.
 
-    ``timesteps`` are parts of the noise schedule, from 0 (clean) to 1; each clip has the same noise at each of them
-    every time. ``samples`` clips are generated, for people to look at and, with a ``judge``, for interaction fidelity;
-    ``sample_every`` so many steps, a multiple of ``every`` (``null``: whenever something is measured), and after the
-    last one. ``aas`` measures the attention alignment score.
+    These are the first ``limit`` clips of each of the ``splits``. ``timesteps`` are parts of the noise schedule, from 0
+    (clean) to 1; each clip has the same noise at each of them every time. ``samples`` of these clips, from the splits
+    in turn, are generated, for people to look at and, with a ``judge``, for interaction fidelity; ``sample_every`` so
+    many steps, a multiple of ``every`` (``null``: whenever something is measured), and after the last one. ``aas``
+    measures the attention alignment score.
     """
 
     every: int = Field(100, ge=1)
-    splits: tuple[str, ...] = ("test",)
+    splits: tuple[str, ...] = Field(("test",), min_length=1)
     limit: int = Field(8, ge=1)
-    timesteps: tuple[float, ...] = Field((0.1, 0.3, 0.5, 0.7, 0.9), min_length=1)
+    timesteps: tuple[Annotated[float, Field(ge=0, le=1)], ...] = Field((0.1, 0.3, 0.5, 0.7, 0.9), min_length=1)
     samples: int = Field(0, ge=0)
     sample_every: int | None = Field(None, ge=1)
     sample_steps: int = Field(20, ge=1)
@@ -54,6 +55,13 @@ class ValidationConfig(Config):
             raise ValueError(f"sample_every: {self.sample_every} is no multiple of every: {self.every}")
         return self
 
+    @model_validator(mode="after")
+    def _samples_are_among_what_is_measured(self) -> ValidationConfig:
+        if self.samples > self.limit * len(self.splits):
+            told = f"{self.limit} of each split, {self.limit * len(self.splits)} in all"
+            raise ValueError(f"samples: {self.samples} are more than the clips that limit leaves ({told})")
+        return self
+
 
 class TrainConfig(Config):
     """One fine-tuning run.
@@ -64,7 +72,10 @@ class TrainConfig(Config):
     random`` begins with random weights in the place of the transformer's own and trains all of them: pretraining, with
     the backbone's autoencoder and text encoder as they are. ``compile`` fuses the transformer's blocks, all but those
     in which attention is observed (:mod:`interplay.train.compiled_blocks`).
-    One step sees ``batch_size`` x ``gradient_accumulation`` x processes clips.
+    ``timestep_shift`` is how far the noise levels that training draws are moved towards noise (flow matching; ``null``:
+    as far as the model's own schedule moves them); held-out clips have the same noise with any.
+    It trains on the first ``limit`` clips of each of the ``splits`` (``null``: all); one step sees ``batch_size`` x
+    ``gradient_accumulation`` x processes clips.
     """
 
     backbone: str
@@ -90,6 +101,7 @@ class TrainConfig(Config):
     warmup_steps: int = Field(10, ge=0)
     weight_decay: float = Field(0.01, ge=0)
     clip_grad_norm: float = Field(1.0, gt=0)
+    timestep_shift: float | None = Field(None, gt=0)
     ema_decay: float = Field(0.0, ge=0, lt=1)
     caption_dropout: float = Field(0.1, ge=0, lt=1)
     spike_factor: float | None = Field(50.0, gt=1)

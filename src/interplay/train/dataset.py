@@ -148,14 +148,14 @@ def _prepare(encoder: Encoder, rows: Sequence[Row]) -> None:
 
 
 def chosen_shapes(store: ClipStore, config: TrainConfig) -> list[ClipShape]:
-    """The geometry of the clips that the recipe's splits and limit choose, without reading their tracks."""
+    """The geometry of the first ``limit`` clips of each of the recipe's splits, without reading their tracks."""
     listed = store.columns(_SHAPE_COLUMNS).to_pylist()
     chosen: list[ClipShape] = []
     for split in config.splits:
         store.select(split, limit=0)  # says which splits there are, where this is none of them
-        rows = [row for row in listed if row["split"] == split]
+        rows = [row for row in listed if row["split"] == split][: config.limit]
         chosen += [ClipShape(r["clip_id"], (r["height"], r["width"]), r["num_frames"], r["fps"]) for r in rows]
-    return chosen[: config.limit]
+    return chosen
 
 
 def in_buckets(backbone: Backbone, clips: Sequence[ClipShape], config: TrainConfig) -> BucketReport:
@@ -199,7 +199,7 @@ def _row(
         return Row(clip.clip_id, pixels, caption.text, None)
     if matrix.binding == "markers":
         check_markers(parse_caption(clip.caption).instance_ids, matrix.markers, where=f"clip {clip.clip_id}, caption")
-    cast = cast_of(clip)
+    cast = cast_of(clip, matrix.roles)
     masks = MaskSource(clip.clip_id, cast, digest_of_tracks(clip, cast), assignment, grid, matrix.pooling)
     spans = backbone.token_spans(caption)
     painted = MapSource(clip.clip_id, digest_of_map(clip, assignment), assignment, grid)
@@ -217,7 +217,10 @@ def _check_aligned(encoder: Encoder, rows: Sequence[Row], matrix: MatrixConfig, 
         return
     why = f" ({missing[0].clip_id}: {missing[0].key}, {missing[0].reason})" if missing else ""
     problem = f"none of the {len(rows)} clips has anything to align{why}"
-    cure = "give captions with markers, mask tracks and interactions, or take `matrix` out of the recipe"
+    cure = (
+        "mark instances in the captions (`a <id1> man`) or list interactions, with mask tracks of those instances, "
+        "or take `matrix` out of the recipe"
+    )
     raise InputError(problem, where="recipe, field matrix", cure=cure)
 
 

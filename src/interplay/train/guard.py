@@ -60,7 +60,8 @@ class Guard:
             raise InterplayError(f"{self._name}: {problem}; {_CURE}, or go on all the same with --ignore-spikes")
 
 
-_CURE = "look at these clips, or lower the learning rate"
+# What changes the recipe makes another run of it, and the checkpoints belong to this one.
+_CURE = "look at these clips, or lower the learning rate and begin anew (another --out, or --overwrite)"
 
 
 def _who(micro: Micro, micros: Sequence[Micro]) -> str:

@@ -11,8 +11,8 @@ Shape legend: ``c f h w`` latent channels, frames, height, width.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -68,15 +68,21 @@ class HeldOut:
         found = [self._losses(row) for row in share(rows)]
         if self.settings.aas:
             found += [self._alignment(row) for row in share(rows)]
-        for row in share(rows[: self._samples_at(step)]):
+        for row in share(self._to_sample(step)):
             latents = self._sampled(row)
             if self.processes.is_main or not together:
                 found.append(self._written(row, latents, step))
         return _means([one for its in self.processes.gathered(found) for one in its])
 
-    def _samples_at(self, step: int) -> int:
+    def _to_sample(self, step: int) -> list[int]:
+        """The clips that are generated after this step, from the splits in turn, so that each of them is seen."""
         every = self.settings.sample_every
-        return self.settings.samples if every is None or step % every == 0 or step == self.last else 0
+        if every is not None and step % every and step != self.last:
+            return []
+        listed = self.store.columns(("clip_id", "split")).to_pydict()
+        split_of = dict(zip(listed["clip_id"], listed["split"], strict=True))
+        splits = [split_of[self.clips.clip_id(row)] for row in range(len(self.clips))]
+        return _in_turn(splits)[: self.settings.samples]
 
     def _losses(self, row: int) -> Numbers:
         """The objective at every timestep and on average, and the mean of the alignment terms that the clip has."""
@@ -140,6 +146,16 @@ class HeldOut:
     def _generator(self, row: int, fraction: float) -> torch.Generator:
         seed = derive_seed(self.seed, HELD_OUT, self.clips.clip_id(row), f"{fraction:g}")
         return torch.Generator().manual_seed(seed)
+
+
+def _in_turn(splits: Sequence[str]) -> list[int]:
+    """Positions of these, the first of each split before the second of any."""
+    seen: Counter[str] = Counter()
+    turns = []
+    for position, split in enumerate(splits):
+        turns.append((seen[split], position))
+        seen[split] += 1
+    return [position for _, position in sorted(turns)]
 
 
 def _means(rows: list[Mapping[str, Any]]) -> Numbers:

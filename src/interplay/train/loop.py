@@ -336,9 +336,7 @@ class Trainer:
     def _load(self, state: State) -> None:
         if state["draws"] != self.draws:
             problem = f"was begun with {state['draws']} draws a step, and this run would make {self.draws}"
-            cure = (
-                "keep the number of processes times gradient_accumulation as it was, or start anew with another --out"
-            )
+            cure = "start as many processes as before, or begin anew with another --out"
             raise InputError(problem, where=self.checkpoints.folder, cure=cure)
         _copy_into(self._trained, state["weights"])
         _copy_into(self._average, state["average"])

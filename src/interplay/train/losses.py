@@ -78,9 +78,10 @@ class FineTuneLosses(nn.Module):
         """Timesteps of the expert that the main process draws, where experts are shared out; else left to the model."""
         if len(self.transformers) == 1 or not is_sharded(self):
             return None
-        expert = Processes().told_by_main(self.backbone.draw_expert(generator))
+        shift = self.config.timestep_shift
+        expert = Processes().told_by_main(self.backbone.draw_expert(generator, shift))
         assert expert is not None
-        return self.backbone.draw_timesteps_of(expert, count, generator)
+        return self.backbone.draw_timesteps_of(expert, count, generator, shift)
 
     def noised(
         self,
@@ -90,7 +91,8 @@ class FineTuneLosses(nn.Module):
         timesteps: Int[Tensor, " b"] | None = None,
     ) -> Draw:
         """The clips with noise, at random timesteps unless they are given."""
-        return Draw(clips, dropped, noise_batch(self.backbone, clips.latents, generator, timesteps))
+        shift = self.config.timestep_shift
+        return Draw(clips, dropped, noise_batch(self.backbone, clips.latents, generator, timesteps, shift=shift))
 
     def predict(self, draw: Draw) -> Float[Tensor, "b c f h w"]:
         """The model's prediction for the chosen clips."""
@@ -125,7 +127,7 @@ class MatrixLosses(FineTuneLosses):
         self.markers = installed.markers
         for parameter in installed.trained:
             parameter.requires_grad_(True)
-        self._bell_mean = bell_mean(backbone) if matrix.timestep_weight == "bell" else None
+        self._bell_mean = bell_mean(backbone, config.timestep_shift) if matrix.timestep_weight == "bell" else None
 
     def forward(self, generator: torch.Generator) -> dict[str, Tensor]:
         """``loss``, ``diffusion`` and one entry per alignment term."""
@@ -184,11 +186,11 @@ def bell(timesteps: Int[Tensor, " b"], total: int) -> Float[Tensor, " b"]:
     return torch.exp(-2 * ((timesteps.float() - total / 2) / total).square()) - math.exp(-0.5)
 
 
-def bell_mean(backbone: Backbone) -> float:
-    """Mean of the bell over the timesteps that a backbone draws, so that the weight is 1 on average."""
+def bell_mean(backbone: Backbone, shift: float | None = None) -> float:
+    """Mean of the bell over the timesteps that training draws with this shift, so that the weight is 1 on average."""
     generator = torch.Generator().manual_seed(0)
     # One by one: where experts share the schedule, a batch is all one expert's.
-    drawn = torch.cat([backbone.draw_timesteps(1, generator) for _ in range(_BELL_DRAWS)])
+    drawn = torch.cat([backbone.draw_timesteps(1, generator, shift) for _ in range(_BELL_DRAWS)])
     return float(bell(drawn, backbone.objective.num_train_timesteps).mean())
 
 

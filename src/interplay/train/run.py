@@ -89,6 +89,10 @@ def run(
     used.check(resolved)
     checked(around.trackers)
     check_optimizer(resolved.optimizer)
+    processes = Processes()
+    if resolved.compile and processes.shards:
+        problem = "asks for compiled blocks, and accelerate's configuration for shards (FSDP); the two were never tried"
+        raise InputError(problem, where="recipe, field compile", cure="set compile: false, or use DDP")
     backbone = backbone_input(config.backbone)
     given: dict[str, Artifact | External] = {"clips": clips, "backbone": backbone}
     inputs = given | ({"analysis": analysis} if analysis else {})
@@ -100,7 +104,6 @@ def run(
         store = cache or Cache(scratch(folder) / "cache")
         return _train(_Task(resolved, clips, folder, store, backbone, used, around))
 
-    processes = Processes()
     with shown(processes.is_main):
         return together(processes, built, make) or open_artifact(out, "training")
 
@@ -160,18 +163,20 @@ class TrainedModel:
 def _train(task: _Task) -> Mapping[str, Any]:
     config, processes = task.config, Processes()
     backbone = _loaded(config, processes)
+    backbone.check_shift(config.timestep_shift)
     if config.weights == "random":
         randomise(backbone, config.seed)
     installed = install_method(backbone, config)
     sites = lora_sites(backbone, config)
     store = ClipStore(task.clips.path)
     data, held_out = _encoded(task, backbone, installed, store)
-    if processes.is_main:
-        _tell(data, task.folder)
     model = add_trained(backbone, config, installed, sites)
     losses = build_losses(config, backbone, data, installed)
     examination = _examination(task, losses, held_out, store, processes)
     trainer = _trainer(task, losses, data, examination)
+    # Only now: what is wrong with a recipe has been refused by then, and its mended self meets no unfinished work.
+    if processes.is_main:
+        _tell(data, task.folder)
     with compiled_blocks(backbone.transformers) if config.compile else nullcontext():
         history = trainer.run()
     if processes.is_main:

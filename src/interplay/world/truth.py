@@ -1,12 +1,15 @@
 """The exact truth of a clip: who touches and holds what when, outcomes, answers, boxes, who is before whom.
 
-All of it is JSON-able; frames are pixel frames of the clip, boxes pixels ``(x1, y1, x2, y2)`` with right and bottom
-exclusive. Shapes: p pixel frames, y x rows and columns.
+And what else may be said of it. All of it is JSON-able; docs/data.md has a table of the fields. Frames are pixel frames
+of the clip, boxes pixels ``(x1, y1, x2, y2)`` with right and bottom exclusive.
+
+Shapes: p pixel frames, y x rows and columns.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +17,7 @@ from jaxtyping import Bool
 from numpy import ndarray
 
 from interplay.records.clip import Boxes
+from interplay.world.captions import caption
 from interplay.world.figures.owners import Part
 from interplay.world.motion.clock import TOUCH
 from interplay.world.motion.person import PersonPose
@@ -23,6 +27,11 @@ from interplay.world.render import Rendering, painting_order
 from interplay.world.scene import Event, Scene
 
 Box = tuple[float, float, float, float]
+
+PARAPHRASES = 4
+# A caption takes its choices out of one number, digit by digit, and no choice is among a multiple of this prime: steps
+# of it change every choice, and so many find all wordings of a scene that has few.
+_STEP, _STEPS = 40009, 64
 
 
 def truth(scene: Scene, rendering: Rendering) -> dict[str, Any]:
@@ -34,7 +43,15 @@ def truth(scene: Scene, rendering: Rendering) -> dict[str, Any]:
         "holders": holders(scene, rendering),
         "events": [_event(scene, rendering, number) for number in range(len(scene.events))],
         "painting_order": list(painting_order(scene)),
+        "paraphrases": paraphrases(scene),
     }
+
+
+def paraphrases(scene: Scene) -> list[str]:
+    """Other captions of the scene with the same markup: up to four, each once, never the clip's own."""
+    others = (caption(replace(scene, wording=scene.wording + n * _STEP)) for n in range(1, _STEPS))
+    own = caption(scene)
+    return [other for other in dict.fromkeys(others) if other != own][:PARAPHRASES]
 
 
 def event_span(scene: Scene, rendering: Rendering, number: int) -> tuple[int, int]:

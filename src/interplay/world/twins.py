@@ -16,6 +16,7 @@ def twin(scene: Scene) -> Scene | None:
     """The scene with subject and object (or recipient) exchanged; ``None`` when not both could be either.
 
     Only scenes of one event have a twin. What the subject held, the other one holds, and whoever holds faces the other.
+    Nor has a scene one in which the other looks at the subject from the start: it would not be seen to turn.
     """
     if len(scene.events) != 1:
         return None
@@ -28,6 +29,8 @@ def twin(scene: Scene) -> Scene | None:
         swapped = replace(swapped, object=event.subject)
     else:
         swapped = replace(swapped, recipient=event.subject)
+    if event.verb == "look" and scene.member(other).facing == swapped.direction:
+        return None
     if not verb_named(event.verb).room.held:
         return replace(scene, events=(swapped,))
     members = tuple(_handed(scene, m, swapped) for m in scene.members)

@@ -11,7 +11,9 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from contracts.wan_variants import image_tokens
 from interplay.backbones.base import Backbone
+from interplay.backbones.batch import Batch
 from interplay.backbones.registry import build_tiny, load_backbone
 from interplay.core.errors import InputError
 from interplay.methods.matrix.adapter import load_adapter, save_adapter
@@ -160,12 +162,64 @@ def test_what_is_no_adapter_for_this_model_is_refused(folders, tmp_path: Path, c
         load_adapter(load_backbone(str(folders("tiny-cogvideox"))), tmp_path)
 
 
+@pytest.fixture(scope="module")
+def wan_folder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A very small Wan 2.1 image-to-video: with a CLIP image encoder."""
+    folder = tmp_path_factory.mktemp("wan") / "image-tokens"
+    image_tokens().save(folder)
+    return str(folder)
+
+
+def _without_image_tokens(wan: Backbone) -> bool:
+    """Whether nothing that it predicts depends on what the image encoder sees."""
+    grid = wan.grid(wan.native_frames, wan.native_size_hw)
+    first_frame = wan.first_frame_condition(torch.zeros(1, 3, *wan.native_size_hw), grid)
+    other = Batch({**first_frame.tensors, "image_tokens": first_frame["image_tokens"] + 1})
+    text, latents = wan.encode_text(["a man"], first_frame), torch.zeros(1, wan.latent_channels, *grid.latent_shape)
+    with torch.no_grad():
+        one, two = (wan.denoise(latents, torch.tensor([500]), text, shown) for shown in (first_frame, other))
+    return torch.equal(one, two)
+
+
+# The stock loader fills in zeros for the image projections that an adapter of the text leaves out; peft remarks on it.
+@pytest.mark.filterwarnings("ignore:While injecting the PEFT adapters:RuntimeWarning")
+@pytest.mark.parametrize("instance_map", [True, False])
+def test_an_adapter_says_whether_it_was_trained_without_image_tokens(
+    wan_folder: str, tmp_path: Path, instance_map: bool
+) -> None:
+    config = MatrixConfig(image_tokens=False, instance_map=instance_map)
+    trained, fresh = load_backbone(wan_folder), load_backbone(wan_folder)
+    save_adapter(trained, tmp_path, _trained(trained, config))
+    assert not _without_image_tokens(fresh)
+    adapter = load_adapter(fresh, tmp_path)
+    assert _without_image_tokens(fresh)
+    assert torch.equal(_predicted(fresh, adapter), _predicted(trained, adapter))
+    adapter.installed.remove()
+    assert not _without_image_tokens(fresh)
+
+
+def test_an_adapter_of_before_there_was_a_choice_shows_them(wan_folder: str, tmp_path: Path) -> None:
+    wan = load_backbone(wan_folder)
+    save_adapter(wan, tmp_path, install(wan, MatrixConfig()), lora=False)
+    file = tmp_path / "input_projection.safetensors"
+    with safe_open(file, framework="pt") as opened:
+        metadata = opened.metadata()
+    told = json.loads(metadata["conditioning"])
+    assert told.pop("image_tokens") is True
+    save_file(load_file(file), file, metadata=metadata | {"conditioning": json.dumps(told)})
+    fresh = load_backbone(wan_folder)
+    load_adapter(fresh, tmp_path)
+    assert not _without_image_tokens(fresh)
+
+
+# The stock loader, as above.
+@pytest.mark.filterwarnings("ignore:While injecting the PEFT adapters:RuntimeWarning")
 class TestReleased:
-    """A checkpoint with the released code's names, for the tiny Wan."""
+    """A checkpoint with the released code's names, for a very small Wan 2.1 image-to-video."""
 
     @pytest.fixture
-    def checkpoint(self, folders, tmp_path: Path) -> Path:
-        wan = load_backbone(str(folders("tiny-wan")))
+    def checkpoint(self, wan_folder: str, tmp_path: Path) -> Path:
+        wan = load_backbone(wan_folder)
         generator = torch.Generator().manual_seed(1)
         tensors = {"seg_head.decoder.weight": torch.zeros(3)}
         for block, attention in ((1, "cross_attn"), (0, "self_attn")):
@@ -181,8 +235,8 @@ class TestReleased:
         save_file(tensors, tmp_path / "epoch-4.safetensors")
         return tmp_path / "epoch-4.safetensors"
 
-    def test_it_loads_at_full_strength_with_its_projection_and_markers(self, folders, checkpoint: Path) -> None:
-        wan = load_backbone(str(folders("tiny-wan")))
+    def test_it_loads_at_full_strength_with_its_projection_and_markers(self, wan_folder: str, checkpoint: Path) -> None:
+        wan = load_backbone(wan_folder)
         adapter = load_adapter(wan, checkpoint)
         saved = load_file(checkpoint)
         assert torch.equal(wan.transformer.patch_embedding.weight, saved["patch_embedding.weight"])
@@ -194,6 +248,11 @@ class TestReleased:
         assert adapter.sees_map
         assert adapter.caption(PROMPT).text == "a <id1> man pushes a <id2> ball"
         assert _predicted(wan, adapter).isfinite().all()
+        assert _without_image_tokens(wan)  # as the released code has it
+
+    def test_a_model_that_never_had_image_tokens_is_refused(self, folders, checkpoint: Path) -> None:
+        with pytest.raises(InputError, match="no image tokens"):
+            load_adapter(load_backbone(str(folders("tiny-wan"))), checkpoint)
 
     def test_a_tensor_of_another_kind_is_refused(self, tmp_path: Path) -> None:
         save_file({"blocks.0.ffn.0.weight": torch.zeros(1)}, tmp_path / "x.safetensors")

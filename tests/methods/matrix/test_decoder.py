@@ -133,7 +133,9 @@ def test_it_learns_where_within_a_token_the_mask_is() -> None:
 def _observed(backbone, grid, clips) -> tuple:
     captions = [caption_of(clip, CONFIG) for clip in clips]
     targets = [
-        clip_targets(clip, tokens=backbone.token_spans(caption).tokens, grid=grid, pooling=CONFIG.pooling)
+        clip_targets(
+            clip, roles=CONFIG.roles, tokens=backbone.token_spans(caption).tokens, grid=grid, pooling=CONFIG.pooling
+        )
         for clip, caption in zip(clips, captions, strict=True)
     ]
     sites = MatrixSites.of(backbone, CONFIG)

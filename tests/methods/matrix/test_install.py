@@ -115,6 +115,26 @@ def test_spare_rows_are_the_tables_own(backbone: Backbone) -> None:
     installed.remove()
 
 
+def test_rows_that_the_table_does_not_have_are_named_by_their_values(backbone: Backbone) -> None:
+    """Two seeds draw two embeddings of one token, and a cache must not take one for the other."""
+    found = []
+    for seed in (1, 2, 1):
+        installed = install(backbone, MARKERS, seed=seed)
+        found.append(installed.identity)
+        installed.remove()
+    assert found[0] != found[1]
+    assert found[0] == found[2]
+    assert found[0]["markers"] == found[1]["markers"]
+
+
+def test_image_tokens_that_a_model_does_not_have_cannot_be_left_out(backbone: Backbone) -> None:
+    channels = backbone.transformer.config.in_channels
+    with pytest.raises(InputError, match=r"matrix.image_tokens: .* leave matrix.image_tokens out"):
+        install(backbone, MatrixConfig(image_tokens=False))
+    assert backbone.transformer.config.in_channels == channels
+    install(backbone, MatrixConfig()).remove()
+
+
 def test_installing_twice_is_once_and_another_conditioning_is_refused(backbone: Backbone) -> None:
     installed = install(backbone, MatrixConfig())
     assert install(backbone, MatrixConfig(lambda_sga=1.0)) is installed

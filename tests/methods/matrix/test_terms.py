@@ -35,7 +35,7 @@ class Run:
         captions = [caption_of(clip, config) for clip in clips]
         spans = [backbone.token_spans(caption) for caption in captions]
         self.targets = [
-            clip_targets(clip, tokens=span.tokens, grid=grid, pooling=config.pooling)
+            clip_targets(clip, roles=config.roles, tokens=span.tokens, grid=grid, pooling=config.pooling)
             for clip, span in zip(clips, spans, strict=True)
         ]
         self.config, self.sites = config, MatrixSites.of(backbone, config)
@@ -146,7 +146,7 @@ def test_a_clip_of_a_batch_counts_as_if_it_were_alone(backbone, grid, make_clip,
         interactions=(Interaction("id1", "give", "id2", "id3"),),
         tracks=crowd,
     )
-    plain, silent = make_clip("plain"), make_clip("silent", interactions=())
+    plain, silent = make_clip("plain"), make_clip("silent", caption="a man", interactions=())
     together = Run(backbone, grid, [plain, give, silent])
     assert sum(slot.term == "sga_object" for slot in together.batch.slots) == 2
     terms = together.terms()
@@ -190,7 +190,7 @@ def test_what_cannot_contribute_is_counted_with_its_reason(backbone, grid, make_
 
 
 def test_a_batch_that_contributes_nothing_gives_zero_terms_and_no_requests(backbone, grid, make_clip) -> None:
-    run = Run(backbone, grid, [make_clip(interactions=())])
+    run = Run(backbone, grid, [make_clip(caption="a man pushes a ball", interactions=())])
     assert run.batch.requests == ()
     assert all(term.value.tolist() == [0.0] and not term.present.any() for term in run.terms().values())
 
@@ -212,10 +212,30 @@ def test_markers_are_the_text_tokens_of_the_released_variant(backbone, grid, mak
     config = MatrixConfig(variant="released", v2t_layers=(0,), v2v_layers=(1,), supervision="latent")
     run = Run(backbone, grid, [make_clip()], config)
     words = Run(backbone, grid, [make_clip()])
-    region = {slot.term: slot.request.keys.weights[0].nonzero().flatten().tolist() for slot in run.batch.slots[:2]}
-    assert region == {"sga_subject": [1], "sga_object": [5]}  # a <id1> man pushes a <id2> red ball
+    regions = [(slot.term, slot.request.keys.weights[0].nonzero().flatten().tolist()) for slot in run.batch.slots[:2]]
+    assert regions == [("sga_instance", [1]), ("sga_instance", [5])]  # a <id1> man pushes a <id2> red ball
     assert words.batch.slots[1].request.keys.weights[0].nonzero().flatten().tolist() == [4, 5]  # red ball
-    assert set(run.terms()) == {"sga_subject", "sga_object", "spa_subject", "spa_object"}
+    assert set(run.terms()) == {"sga_instance", "spa_instance"}
+
+
+def test_the_released_term_is_one_mean_over_all_ids(backbone, grid, make_clip) -> None:
+    """One cross-entropy over the stack of all ids, where the paper sums the roles: twice as much for a pair."""
+    config = MatrixConfig(variant="released", v2t_layers=(0,), v2v_layers=(1,), supervision="latent")
+    by_role = config.model_copy(update={"sga_roles": ("subject", "object"), "spa_roles": ("subject", "object")})
+    clip, heads = make_clip(), None
+    totals = []
+    for one in (config, by_role):
+        run = Run(backbone, grid, [clip], one)
+        heads = run.heads = heads or run.heads
+        totals.append(weighted_total(one, run.terms()))
+    torch.testing.assert_close(2 * totals[0], totals[1])
+
+
+def test_without_interactions_a_pair_gives_the_sum_that_its_roles_would_give(backbone, grid, make_clip) -> None:
+    known, unknown = (Run(backbone, grid, [clip]) for clip in (make_clip(), make_clip(interactions=())))
+    unknown.heads = known.heads
+    totals = [weighted_total(CONFIG, run.terms()) for run in (known, unknown)]
+    torch.testing.assert_close(totals[1], totals[0])
 
 
 def test_a_clip_of_many_instances_counts_every_one_of_them(backbone, grid, make_clip, make_track) -> None:

@@ -28,6 +28,7 @@ from interplay.backbones.cogvideox.layout import joint_layout
 from interplay.backbones.cogvideox.positions import rotary_tables
 from interplay.backbones.cogvideox.sampler import CogVideoXSampler
 from interplay.backbones.cogvideox.sites import joint_sites
+from interplay.backbones.devices import device_of
 from interplay.backbones.native import Native, stock_sampling
 from interplay.backbones.pipeline_backbone import PipelineBackbone
 from interplay.backbones.widen import with_beside, with_zeros_behind
@@ -121,13 +122,13 @@ class CogVideoX(PipelineBackbone):
 
     @torch.no_grad()
     def encode_video(self, video: Float[Tensor, "b 3 p y x"]) -> Float[Tensor, "b c f h w"]:
-        latents = self.vae.encode(video.to(self.device, self.vae.dtype)).latent_dist.mode()
-        return doubled((latents * self.vae.config.scaling_factor).to(self.dtype), self._first_latents)
+        latents = self.vae.encode(video.to(device_of(self.vae), self.vae.dtype)).latent_dist.mode()
+        return doubled((latents * self.vae.config.scaling_factor).to(self.device, self.dtype), self._first_latents)
 
     @torch.no_grad()
     def decode_video(self, latents: Float[Tensor, "b c f h w"]) -> Float[Tensor, "b 3 p y x"]:
-        scaled = latents[:, :, self._first_latents - 1 :].to(self.vae.dtype) / self.vae.config.scaling_factor
-        return self.vae.decode(scaled).sample.float().clamp(-1.0, 1.0)
+        taken = latents[:, :, self._first_latents - 1 :].to(device_of(self.vae), self.vae.dtype)
+        return self.vae.decode(taken / self.vae.config.scaling_factor).sample.float().clamp(-1.0, 1.0)
 
     @torch.no_grad()
     def first_frame_condition(self, image: Float[Tensor, "b 3 y x"], grid: TokenGrid) -> Batch:
@@ -144,11 +145,11 @@ class CogVideoX(PipelineBackbone):
         return with_zeros_behind(self._picture_latents(image), grid.latent_shape[0])
 
     def _picture_latents(self, image: Float[Tensor, "b 3 y x"]) -> Float[Tensor, "b c 1 h w"]:
-        latents = self.vae.encode(image.to(self.device, self.vae.dtype).unsqueeze(2)).latent_dist.mode()
+        latents = self.vae.encode(image.to(device_of(self.vae), self.vae.dtype).unsqueeze(2)).latent_dist.mode()
         # Checkpoints of CogVideoX 1.5 divide where they should multiply; the VAE's config says which this is.
         factor = self.vae.config.scaling_factor
         latents = latents / factor if self.vae.config.invert_scale_latents else latents * factor
-        return latents.to(self.dtype)
+        return latents.to(self.device, self.dtype)
 
     def fit_latent_scale(self, latents: Float[Tensor, "n c f h w"]) -> None:
         factor = self.vae.config.scaling_factor / float(np.std(latents.float().cpu().numpy()))

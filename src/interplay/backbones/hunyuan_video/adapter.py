@@ -15,13 +15,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from interplay.backbones.base import Objective, Sampler, Site, SiteKind, TokenLayout
 from interplay.backbones.batch import Batch
+from interplay.backbones.devices import device_of
 from interplay.backbones.euler import EulerSampler
-from interplay.backbones.flow import draw_shifted_timesteps
 from interplay.backbones.hunyuan_video.conditioning import CONDITIONINGS, Conditioning
 from interplay.backbones.hunyuan_video.encoder import PromptEncoder
 from interplay.backbones.hunyuan_video.layout import joint_layout
@@ -129,12 +129,12 @@ class HunyuanVideo(FlowBackbone):
 
     @torch.no_grad()
     def encode_video(self, video: Float[Tensor, "b 3 p y x"]) -> Float[Tensor, "b c f h w"]:
-        latents = self.vae.encode(video.to(self.device, self.vae.dtype)).latent_dist.mode()
-        return (latents * self.vae.config.scaling_factor).to(self.dtype)
+        latents = self.vae.encode(video.to(device_of(self.vae), self.vae.dtype)).latent_dist.mode()
+        return (latents * self.vae.config.scaling_factor).to(self.device, self.dtype)
 
     @torch.no_grad()
     def decode_video(self, latents: Float[Tensor, "b c f h w"]) -> Float[Tensor, "b 3 p y x"]:
-        scaled = latents.to(self.vae.dtype) / self.vae.config.scaling_factor
+        scaled = latents.to(device_of(self.vae), self.vae.dtype) / self.vae.config.scaling_factor
         return self.vae.decode(scaled).sample.float().clamp(-1.0, 1.0)
 
     def first_frame_condition(self, image: Float[Tensor, "b 3 y x"], grid: TokenGrid) -> Batch:
@@ -181,10 +181,9 @@ class HunyuanVideo(FlowBackbone):
             pinned=partial(self.conditioning.restored, first_frame=first_frame),
         )
 
-    def draw_timesteps(self, count: int, generator: torch.Generator) -> Int[Tensor, " b"]:
-        config = self.pipeline.scheduler.config
-        steps = config.num_train_timesteps
-        return draw_shifted_timesteps(count, config.shift, steps, range(steps), generator)
+    @property
+    def shift(self) -> float:
+        return float(self.pipeline.scheduler.config.shift)
 
 
 def _makes_videos_of_images(pipeline: HunyuanVideoPipeline | HunyuanVideoImageToVideoPipeline) -> bool:

@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from interplay.backbones.base import Objective, Sampler, Site, SiteKind, TokenLayout
 from interplay.backbones.batch import Batch
+from interplay.backbones.devices import device_of
 from interplay.backbones.euler import EulerSampler
-from interplay.backbones.flow import draw_shifted_timesteps
 from interplay.backbones.hunyuan_video_15.first_frame import (
     image_tokens,
     model_input,
@@ -124,12 +124,12 @@ class HunyuanVideo15(FlowBackbone):
 
     @torch.no_grad()
     def encode_video(self, video: Float[Tensor, "b 3 p y x"]) -> Float[Tensor, "b c f h w"]:
-        latents = self.vae.encode(video.to(self.device, self.vae.dtype)).latent_dist.mode()
-        return (latents * self.vae.config.scaling_factor).to(self.dtype)
+        latents = self.vae.encode(video.to(device_of(self.vae), self.vae.dtype)).latent_dist.mode()
+        return (latents * self.vae.config.scaling_factor).to(self.device, self.dtype)
 
     @torch.no_grad()
     def decode_video(self, latents: Float[Tensor, "b c f h w"]) -> Float[Tensor, "b 3 p y x"]:
-        scaled = latents.to(self.vae.dtype) / self.vae.config.scaling_factor
+        scaled = latents.to(device_of(self.vae), self.vae.dtype) / self.vae.config.scaling_factor
         return self.vae.decode(scaled).sample.float().clamp(-1.0, 1.0)
 
     @torch.no_grad()
@@ -137,7 +137,9 @@ class HunyuanVideo15(FlowBackbone):
         if not self.sees_first_frame:
             return Batch.empty(len(image), self.device)
         tokens = image_tokens(self.pipeline.image_encoder, self.pipeline.feature_extractor, image)
-        return Batch({"latents": self.encode_video(image.unsqueeze(2)), "image_tokens": tokens.to(self.dtype)})
+        return Batch(
+            {"latents": self.encode_video(image.unsqueeze(2)), "image_tokens": tokens.to(self.device, self.dtype)}
+        )
 
     @property
     def picture_channels(self) -> int:
@@ -193,10 +195,9 @@ class HunyuanVideo15(FlowBackbone):
             str(folder), prefix=_LORA_PREFIX, weight_name=LORA_WEIGHT_NAME_SAFE, use_safetensors=True
         )
 
-    def draw_timesteps(self, count: int, generator: torch.Generator) -> Int[Tensor, " b"]:
-        config = self.pipeline.scheduler.config
-        steps = config.num_train_timesteps
-        return draw_shifted_timesteps(count, config.shift, steps, range(steps), generator)
+    @property
+    def shift(self) -> float:
+        return float(self.pipeline.scheduler.config.shift)
 
 
 def _check(pipeline: HunyuanVideo15Pipeline | HunyuanVideo15ImageToVideoPipeline, where: str) -> None:

@@ -19,13 +19,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from interplay.backbones.base import Objective, Sampler, Site, SiteKind, TokenLayout
 from interplay.backbones.batch import Batch
 from interplay.backbones.euler import EulerSampler
-from interplay.backbones.flow import draw_shifted_timesteps
 from interplay.backbones.ltx_video.latents import decode, encode, fit_scale
 from interplay.backbones.ltx_video.layout import separate_layout
 from interplay.backbones.ltx_video.sampler import linear_quadratic_levels, shifted_levels, training_shift
@@ -114,7 +113,7 @@ class LTXVideo(FlowBackbone):
 
     @torch.no_grad()
     def encode_video(self, video: Float[Tensor, "b 3 p y x"]) -> Float[Tensor, "b c f h w"]:
-        return encode(self.vae, video).to(self.dtype)
+        return encode(self.vae, video).to(self.device, self.dtype)
 
     @torch.no_grad()
     def decode_video(self, latents: Float[Tensor, "b c f h w"]) -> Float[Tensor, "b 3 p y x"]:
@@ -168,11 +167,10 @@ class LTXVideo(FlowBackbone):
             pinned=partial(_pinned, first_frame=first_frame),
         )
 
-    def draw_timesteps(self, count: int, generator: torch.Generator) -> Int[Tensor, " b"]:
-        total = self.objective.num_train_timesteps
+    @property
+    def shift(self) -> float:
         tokens = self.grid(self.native_frames, self.native_size_hw).num_tokens
-        shift = training_shift(self.pipeline.scheduler.config, tokens)
-        return draw_shifted_timesteps(count, shift, total, range(total), generator)
+        return training_shift(self.pipeline.scheduler.config, tokens)
 
     def _grid_of(self, latent_shape: tuple[int, int, int]) -> TokenGrid:
         """The grid of latents of this shape."""

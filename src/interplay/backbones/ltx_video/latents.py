@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -30,7 +31,7 @@ def encode(vae: AutoencoderKLLTXVideo, video: Float[Tensor, "b 3 p y x"]) -> Flo
 
 def decode(vae: AutoencoderKLLTXVideo, latents: Float[Tensor, "b c f h w"]) -> Float[Tensor, "b 3 p y x"]:
     """Pixels of scaled latents."""
-    wide = latents.float()
+    wide = latents.to(device_of(vae), torch.float32)
     raw = (wide * _of_channels(vae.latents_std, wide) + _of_channels(vae.latents_mean, wide)).to(vae.dtype)
     timestep = raw.new_full((len(raw),), _DECODE_TIMESTEP) if vae.config.timestep_conditioning else None
     return vae.decode(raw, timestep).sample.float().clamp(-1.0, 1.0)

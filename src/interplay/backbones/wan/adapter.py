@@ -13,26 +13,25 @@ condition, ``i`` image tokens, ``e`` their width.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from interplay.backbones.base import Objective, Sampler, Site, SiteKind, TokenLayout
 from interplay.backbones.batch import Batch
-from interplay.backbones.flow import draw_shifted_timesteps
 from interplay.backbones.lora import adapter_layers, adapter_settings
 from interplay.backbones.native import Native, stock_sampling
 from interplay.backbones.pipeline_backbone import FlowBackbone
 from interplay.backbones.quiet import quiet
 from interplay.backbones.wan.check import check_pipeline
 from interplay.backbones.wan.first_frame import BesideTheNoise, FirstFrame, InPlaceOfTheNoise, NotShown
-from interplay.backbones.wan.image_tokens import image_tokens, number_of_tokens
+from interplay.backbones.wan.image_tokens import Unplugged, image_tokens, number_of_tokens
 from interplay.backbones.wan.latents import decode, encode, fit_scale
 from interplay.backbones.wan.layout import separate_layout
 from interplay.backbones.wan.sampler import FlowSampler, flow_shift
@@ -83,6 +82,7 @@ class Wan(FlowBackbone):
         fps = _FPS_IN_PLACE if pipeline.config.expand_timesteps else _FPS
         self.recommended = native.sampling or stock_sampling(pipeline, fps)
         self._shift = flow_shift(pipeline.scheduler, name)
+        self._unplugged: Unplugged | None = None
         self.sees_first_frame = not isinstance(self._first_frame, NotShown)
         steps = int(pipeline.scheduler.config.num_train_timesteps)
         self.objective = Objective("flow", steps, self._first_frame.given_frames)
@@ -141,7 +141,7 @@ class Wan(FlowBackbone):
 
     @torch.no_grad()
     def encode_video(self, video: Float[Tensor, "b 3 p y x"]) -> Float[Tensor, "b c f h w"]:
-        return encode(self.vae, video).to(self.dtype)
+        return encode(self.vae, video).to(self.device, self.dtype)
 
     @torch.no_grad()
     def decode_video(self, latents: Float[Tensor, "b c f h w"]) -> Float[Tensor, "b 3 p y x"]:
@@ -152,10 +152,11 @@ class Wan(FlowBackbone):
         video = self._first_frame.video(image, grid.frames)
         if video is None:
             return Batch.empty(len(image), self.device)
-        condition = {"latents": encode(self.vae, video)}
-        if self._reads_image_tokens:
+        condition = {"latents": encode(self.vae, video).to(self.device)}
+        if self._has_image_tokens:
+            # Made even where they are left out: a cache then serves both.
             tokens = image_tokens(self.pipeline.image_encoder, self.pipeline.image_processor, image)
-            condition["image_tokens"] = tokens.to(self.dtype)
+            condition["image_tokens"] = tokens.to(self.device, self.dtype)
         return Batch(condition)
 
     @property
@@ -165,7 +166,7 @@ class Wan(FlowBackbone):
     @torch.no_grad()
     def show_picture(self, image: Float[Tensor, "b 3 y x"], grid: TokenGrid) -> Float[Tensor, "b e f h w"]:
         video = self._first_frame.video(image, grid.frames)
-        latents = encode(self.vae, image.unsqueeze(2) if video is None else video)
+        latents = encode(self.vae, image.unsqueeze(2) if video is None else video).to(self.device)
         return self._first_frame.shown(latents, grid.latent_shape[0])
 
     def fit_latent_scale(self, latents: Float[Tensor, "n c f h w"]) -> None:
@@ -186,7 +187,7 @@ class Wan(FlowBackbone):
             hidden_states=model_input.to(self.dtype),
             timestep=self._first_frame.model_timesteps(timesteps, token_shape),
             encoder_hidden_states=text["embeddings"],
-            encoder_hidden_states_image=first_frame.tensors.get("image_tokens"),
+            encoder_hidden_states_image=first_frame["image_tokens"] if self._reads_image_tokens else None,
             return_dict=False,
         )[0]
 
@@ -204,35 +205,45 @@ class Wan(FlowBackbone):
                 weight_name=file,
             )
 
+    def leave_out_image_tokens(self) -> Callable[[], None]:
+        if not self._reads_image_tokens:
+            return super().leave_out_image_tokens()
+        self._unplugged = Unplugged(self.transformers)
+        return self._plug_in
+
+    def _plug_in(self) -> None:
+        if self._unplugged is not None:
+            self._unplugged.plug_in()
+            self._unplugged = None
+
     def load_lora(self, folder: Path) -> None:
+        left_out = self._unplugged is not None
+        self._plug_in()  # the stock loader adapts these projections too, if by zeros
+        self._load_lora_files(folder)
+        if left_out:
+            self.leave_out_image_tokens()
+
+    def _load_lora_files(self, folder: Path) -> None:
         for second, file in enumerate(_LORA_FILES[: len(self.transformers)]):
             self.pipeline.load_lora_weights(str(folder), weight_name=file, load_into_transformer_2=bool(second))
 
-    def draw_timesteps(self, count: int, generator: torch.Generator) -> Int[Tensor, " b"]:
-        # A batch is one expert's: each gets the share of batches that its timesteps have among all draws.
-        return self.draw_timesteps_of(self.draw_expert(generator), count, generator)
+    @property
+    def shift(self) -> float:
+        return self._shift
 
-    def draw_expert(self, generator: torch.Generator) -> int:
+    @property
+    def expert_timesteps(self) -> tuple[range, ...]:
         if len(self.transformers) == 1:
-            return 0
-        total = self.objective.num_train_timesteps
-        return 0 if int(self._draw(1, range(total), generator)) >= self._boundary else 1
+            return super().expert_timesteps
+        return (range(self._boundary, self.objective.num_train_timesteps), range(self._boundary))
 
-    def draw_timesteps_of(self, expert: int, count: int, generator: torch.Generator) -> Int[Tensor, " b"]:
-        total = self.objective.num_train_timesteps
-        if len(self.transformers) == 1:
-            return self._draw(count, range(total), generator)
-        return self._draw(count, range(self._boundary) if expert else range(self._boundary, total), generator)
-
-    def _draw(self, count: int, within: range, generator: torch.Generator) -> Int[Tensor, " b"]:
-        total = self.objective.num_train_timesteps
-        return draw_shifted_timesteps(
-            count, within=within, shift=self._shift, num_train_timesteps=total, generator=generator
-        )
+    @property
+    def _has_image_tokens(self) -> bool:
+        return self.transformer.config.image_dim is not None
 
     @property
     def _reads_image_tokens(self) -> bool:
-        return self.transformer.config.image_dim is not None
+        return self._has_image_tokens and self._unplugged is None
 
     @property
     def _boundary(self) -> int:

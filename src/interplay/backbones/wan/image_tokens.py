@@ -5,11 +5,12 @@ Shape legend: ``b`` batch, ``y x`` pixel height, width, ``i`` image tokens, ``e`
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, cast
 
 from jaxtyping import Float
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from interplay.backbones.devices import device_of
 from interplay.grid.pixels import to_frames
@@ -35,3 +36,22 @@ def image_tokens(
 def number_of_tokens(encoder: CLIPVisionModel) -> int:
     """How many tokens a picture has: one per patch, and the class token."""
     return (encoder.config.image_size // encoder.config.patch_size) ** 2 + 1
+
+
+class Unplugged:
+    """Transformers whose blocks attend to no image tokens until :meth:`plug_in`, as if they had been built without.
+
+    A block without these two projections takes all tokens that it is given for text.
+    """
+
+    def __init__(self, transformers: Iterable[nn.Module]) -> None:
+        # Any, because these modules are None in models that have no image tokens, which no annotation says.
+        attentions: list[Any] = [block.attn2 for one in transformers for block in cast(Any, one).blocks]
+        self._taken = [(attention, attention.add_k_proj, attention.add_v_proj) for attention in attentions]
+        for attention in attentions:
+            attention.add_k_proj = attention.add_v_proj = None
+
+    def plug_in(self) -> None:
+        """Put the projections back."""
+        for attention, key, value in self._taken:
+            attention.add_k_proj, attention.add_v_proj = key, value

@@ -27,8 +27,9 @@ def encode(vae: AutoencoderKLWan, video: Float[Tensor, "b 3 p y x"]) -> Float[Te
 
 def decode(vae: AutoencoderKLWan, latents: Float[Tensor, "b c f h w"]) -> Float[Tensor, "b 3 p y x"]:
     """Pixels of scaled latents; the decoder itself clips them to [-1, 1]."""
-    mean, inverse_deviation = _statistics(vae, latents.device)
-    raw = latents.float() / inverse_deviation + mean
+    device = device_of(vae)
+    mean, inverse_deviation = _statistics(vae, device)
+    raw = latents.to(device).float() / inverse_deviation + mean
     return vae.decode(raw.to(vae.dtype)).sample.float()
 
 

@@ -2,9 +2,9 @@
 
 ``pytorch_lora_weights.safetensors`` is what stock pipelines load. ``input_projection.safetensors`` holds the widened
 input layer (``transformer.patch_embedding.weight``, ...) and trained marker rows (``markers.rows``); its metadata says
-how many channels were added, in which colours the map is painted, and which tokens bind. Without it the folder is a
-plain LoRA: captions lose their markup and no map is shown. ``parts.safetensors`` holds parts of the transformer that
-were trained in full (``0/blocks.1.norm.weight`` of the first transformer).
+how many channels were added, in which colours the map is painted, which tokens bind, and whether image tokens are
+shown. Without it the folder is a plain LoRA: captions lose their markup and no map is shown. ``parts.safetensors``
+holds parts of the transformer that were trained in full (``0/blocks.1.norm.weight`` of the first transformer).
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def save_adapter(backbone: Backbone, folder: Path, installed: Installed | None, 
     folder.mkdir(parents=True, exist_ok=True)
     if lora:
         backbone.save_lora(folder)
-    if installed is None or not (installed.channels or installed.markers):
+    if installed is None or not installed.changes_reading:
         return
     tensors = {
         f"{path}.{name}": value.detach().cpu().contiguous()

@@ -14,14 +14,17 @@ from pydantic import Field, model_validator
 from interplay.core.config import Config
 from interplay.grid.pooling import PoolRule, Rate
 
-Role = Literal["subject", "object", "verb"]
+# "instance" is everybody who is marked and tracked, whatever they do: how the released code supervises.
+Role = Literal["subject", "object", "verb", "instance"]
 Kind = Literal["sga", "spa"]
 Supervision = Literal["full_rate", "latent"]
 
 # What the released code does differently; everything else it shares with the paper or the paper does not say.
 _RELEASED: dict[str, Any] = {
     "binding": "markers",  # released: the columns of the <idN> tokens
-    "sga_roles": ("subject", "object"),  # released: no verb term
+    # released: one map per <idN> token, whether or not it takes part in an interaction, no verb; one mean over all ids
+    "sga_roles": ("instance",),
+    "spa_roles": ("instance",),
     "dice": 0.0,  # released: binary cross-entropy alone; L2 is commented out, there is no Dice
     "l2": 0.0,
     "positive_weight_cap": 10.0,  # released: pos_weight = min(negatives / positives, 10)
@@ -44,6 +47,9 @@ class Pooling:
 class MatrixConfig(Config):
     """What to align, where, and how strongly. ``variant: released`` changes the defaults, never a value that is set.
 
+    Two things that the released code does on its one model are no defaults of the variant, because few models have
+    them, and stand in its recipe: ``image_tokens: false``, and ``timestep_shift`` beside this section.
+
     Without roles nothing is aligned and only the conditioning is left, which is the baseline that alignment is compared
     with.
     """
@@ -55,6 +61,10 @@ class MatrixConfig(Config):
     )
     map_dropout: float = Field(
         0.0, ge=0, lt=1, description="share of clips whose map is not shown; ours, for generating without a map"
+    )
+    image_tokens: bool = Field(
+        True,
+        description="show what the image encoder sees of the first frame, too (Wan 2.1); false: never (released code)",
     )
     binding: Literal["words", "markers"] = Field(
         "words",
@@ -76,8 +86,13 @@ class MatrixConfig(Config):
     sga_direction: Literal["v2t", "t2v"] = Field(
         "v2t", description="whose queries SGA reads: the video's (paper), or the words' (paper, Table 1 row V: worse)"
     )
-    sga_roles: tuple[Role, ...] = Field(("subject", "object", "verb"), description="paper eq. of L_SGA: sub, obj, verb")
-    spa_roles: tuple[Role, ...] = Field(("subject", "object"), description="paper eq. of L_SPA: sub, obj, no verb")
+    sga_roles: tuple[Role, ...] = Field(
+        ("subject", "object", "verb"),
+        description="whose maps are aligned, one mean per role: sub, obj, verb (paper, L_SGA); instance (released)",
+    )
+    spa_roles: tuple[Role, ...] = Field(
+        ("subject", "object"), description="the same for L_SPA: sub, obj, no verb (paper); instance (released)"
+    )
     head_reduction: Literal["mean", "each"] = Field(
         "mean", description="one map of all heads (paper D.1; released: their sum), or each head aligned by itself"
     )
@@ -123,6 +138,11 @@ class MatrixConfig(Config):
     def pooling(self) -> Pooling:
         """How this config's targets are made."""
         return Pooling(self.pool, "full" if self.supervision == "full_rate" else "latent")
+
+    @property
+    def roles(self) -> frozenset[Role]:
+        """The roles that any term is about."""
+        return frozenset((*self.sga_roles, *self.spa_roles))
 
     @property
     def needs_v2t(self) -> bool:

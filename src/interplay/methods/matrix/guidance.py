@@ -5,14 +5,14 @@ noun's instance take from that noun, and those of the interaction from its verb;
 DiffTrack) takes away, at a layer that propagates instances, attention to other frames. Both push the prediction away
 from what the crippled model says (:class:`.Guide`). It needs neither training nor an adapter, but masks for CMG.
 
-Shape legend: ``f h w`` token frames, height, width, ``y x`` pixel height and width.
+Shape legend: ``f h w`` token frames, height, width.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
+from functools import partial, reduce
 
 import torch
 from jaxtyping import Float
@@ -25,24 +25,94 @@ from interplay.backbones.base import Backbone
 from interplay.core.config import Config
 from interplay.core.errors import InputError
 from interplay.diffusion.guides import Guide
-from interplay.grid.pooling import pool_masks
+from interplay.grid.pooling import pool_track
 from interplay.grid.token_grid import TokenGrid
+from interplay.methods.matrix.published import published_for
 from interplay.methods.matrix.requests import addresses_of
-from interplay.methods.matrix.targets import ClipTargets
-from interplay.records.caption import is_instance_id
+from interplay.records.caption import is_instance_id, parse_caption
+from interplay.records.check import roles_of
+from interplay.records.clip import Clip
+from interplay.records.geometry import Fit
 from interplay.records.masks import MaskTrack
 
 
 class GuidanceConfig(Config):
     """Which guidance, how strong and where. A scale of 0 switches it off; each costs one more pass per step.
 
-    The paper's scale is "as in PAG" and its value is not published; gains are slight and saturate (appendix E).
+    Layers that are not named are those of :func:`with_layers`. The paper's scale is "as in PAG" and its value is not
+    published; gains are slight and saturate (appendix E).
     """
 
     cmg_scale: float = Field(0.0, ge=0, description="cross-modal guidance")
     cmg_layers: tuple[int, ...] = Field((), description="paper, CogVideoX-5B: 7 and 11, those of SGA")
     cag_scale: float = Field(0.0, ge=0, description="cross-frame guidance; DiffTrack, CogVideoX-5B: 1")
     cag_layers: tuple[int, ...] = Field((), description="paper, CogVideoX-5B: 12, that of SPA; DiffTrack: 15, 17, 18")
+
+
+@dataclass(frozen=True)
+class Layers:
+    """Layers in which something is known to happen: words are grounded (``v2t``), instances propagated (``v2v``)."""
+
+    v2t: tuple[int, ...] = ()
+    v2v: tuple[int, ...] = ()
+
+
+def with_layers(config: GuidanceConfig, backbone: Backbone, aligned: Layers) -> GuidanceConfig:
+    """The config with the layers that it leaves open.
+
+    They are those that a training ``aligned``, else those that were published for this model (trained ones before
+    dominant ones); where nobody knows any, an :class:`InputError`. A scale of 0 needs no layers.
+    """
+    if not (config.cmg_scale or config.cag_scale):
+        return config
+    known = published_for(backbone)
+    v2t = aligned.v2t or (() if known is None else known.v2t.trained or known.v2t.dominant)
+    v2v = aligned.v2v or (() if known is None else known.v2v.trained or known.v2v.dominant)
+    chosen = {}
+    for scale, name, own, others in (
+        (config.cmg_scale, "cmg_layers", config.cmg_layers, v2t),
+        (config.cag_scale, "cag_layers", config.cag_layers, v2v),
+    ):
+        if scale and not (own or others):
+            raise _no_layers(backbone, name)
+        chosen[name] = (own or others) if scale else own
+    return config.model_copy(update=chosen)
+
+
+def _no_layers(backbone: Backbone, name: str) -> InputError:
+    problem = f"no layer is chosen, none was published for {backbone.name}, and no training is given that aligned any"
+    last = max(site.layer for site in backbone.sites())
+    cure = f'name some of 0 to {last} (--set "guidance.{name}=[{last // 2}]"); interplay analyze says which'
+    return InputError(problem, where=f"guidance.{name}", cure=cure)
+
+
+@dataclass(frozen=True)
+class Course:
+    """Where each instance is from frame to frame, by id, and who takes part in which verb.
+
+    Tracks are of all frames, or of the first alone: then everybody is taken to stay in their place. (Ours: the paper
+    does not say what its regions are while a clip is generated.) A verb that ``verbs`` does not list is that of all
+    instances whose ids stand in the prompt.
+    """
+
+    tracks: Mapping[str, MaskTrack]
+    verbs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, clip: Clip, *, num_frames: int, fps: float) -> Course:
+        """That of a dataset's clip, at the times of so many frames at this rate; unknown places are held."""
+        times = [round(number * clip.fps / fps) for number in range(num_frames)]
+        return cls({name: _held(track, times) for name, track in clip.tracks.items()}, _taking_part(clip))
+
+    @property
+    def first(self) -> dict[str, MaskTrack]:
+        """The masks of the first frame."""
+        return {name: track.select([0]) for name, track in self.tracks.items()}
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether there is more to it than the masks of the first frame."""
+        return bool(self.verbs) or any(len(track) > 1 for track in self.tracks.values())
 
 
 @dataclass(frozen=True)
@@ -53,29 +123,22 @@ class WordRegion:
     region: Float[Tensor, "f h w"]
 
 
-def words_of_targets(targets: ClipTargets) -> tuple[WordRegion, ...]:
-    """The words of a clip whose tracks are known in all frames: nouns with their instances, verbs with their unions."""
-    return tuple(WordRegion(entity.tokens, entity.track) for entity in targets.entities if entity.tokens)
+def words_of(tokens: Mapping[str, Sequence[int]], course: Course, grid: TokenGrid) -> tuple[WordRegion, ...]:
+    """The words that have a region: nouns that of their instance, verbs the union of those who take part.
 
-
-def words_of_masks(
-    tokens: Mapping[str, Sequence[int]], masks: Mapping[str, MaskTrack], grid: TokenGrid, *, hold: bool = True
-) -> tuple[WordRegion, ...]:
-    """The words of a clip of which the first frame's masks are known: each id's own mask, and for verbs their union.
-
-    ``tokens`` are the text positions of the caption's labels, ``masks`` tracks of one frame at the grid's size. Where
-    instances will be is not known; with ``hold`` each is taken to stay in its place, without it only the first frame
-    counts. (Ours: the paper does not say what its regions are while a clip is generated.)
+    ``tokens`` are the text positions of the caption's labels (``token_spans(...).tokens``). Who is not in the prompt
+    and takes part in nothing has no word.
     """
-    first = {name: torch.from_numpy(track.to_array()[:1]) for name, track in masks.items()}
-    if not first:
-        return ()
-    together = torch.stack(list(first.values())).any(dim=0)
+    ids = tuple(label for label in tokens if is_instance_id(label))
     found = []
     for label, positions in tokens.items():
-        mask = first.get(label) if is_instance_id(label) else together
-        if mask is not None and positions:
-            found.append(WordRegion(tuple(positions), _on_tokens(mask, grid, hold)))
+        names = (label,) if is_instance_id(label) else course.verbs.get(label, ids)
+        tracks = [course.tracks[name] for name in names if name in course.tracks]
+        if not (positions and tracks):
+            continue
+        region = _on_tokens(reduce(MaskTrack.union, tracks), grid)
+        if region.any():
+            found.append(WordRegion(tuple(positions), region))
     return tuple(found)
 
 
@@ -112,7 +175,7 @@ def _unseen(backbone: Backbone, sites: tuple[str, ...], words: Sequence[Sequence
         of_clips.append(regions)
     count = max(map(len, of_clips), default=0)
     if not count:
-        cure = "give captions with markers and masks of the first frame, or set guidance.cmg_scale to 0"
+        cure = "give captions with markers, and masks of their instances, or set guidance.cmg_scale to 0"
         raise InputError("no clip has a word with a region", where="guidance.cmg_scale", cure=cure)
     nothing = torch.zeros_like(next(region for regions in of_clips for region in regions.values()))
     columns = [list(regions.items()) + [(None, nothing)] * (count - len(regions)) for regions in of_clips]
@@ -125,10 +188,26 @@ def _unseen(backbone: Backbone, sites: tuple[str, ...], words: Sequence[Sequence
     )
 
 
-def _on_tokens(mask: Tensor, grid: TokenGrid, hold: bool) -> Float[Tensor, "f h w"]:
-    """A mask of the first frame on the token grid, in all frames or in the first alone."""
-    frames = mask[None].expand(1, grid.frames, *mask.shape[1:])
-    pooled = pool_masks(frames, grid, rule="area", rate="latent")[0].clone()
-    if not hold:
-        pooled[1:] = 0
-    return pooled
+def _on_tokens(track: MaskTrack, grid: TokenGrid) -> Float[Tensor, "f h w"]:
+    """A track of all frames, or of the first alone, on the token grid."""
+    frames = [min(number, len(track) - 1) for number in range(grid.frames)]
+    fit = Fit(track.size_hw, (grid.height, grid.width))
+    return pool_track(track.select(frames), grid, rule="area", rate="latent", fit=fit)
+
+
+def _held(track: MaskTrack, times: Sequence[int]) -> MaskTrack:
+    """The track's frames at these times; whoever is lost from sight, or outlasts the track, stays where they were."""
+    held: list[bytes | None] = []
+    for counts in track.frames:
+        held.append(held[-1] if counts is None and held else counts)
+    return MaskTrack(track.size_hw, tuple(held[min(time, len(held) - 1)] for time in times))
+
+
+def _taking_part(clip: Clip) -> dict[str, tuple[str, ...]]:
+    """The ids behind each verb label: those of its interaction if there are as many of both, else of all of them."""
+    labels = parse_caption(clip.caption).verb_labels
+    roles = [roles_of(interaction) for interaction in clip.interactions]
+    if len(labels) == len(roles):
+        return dict(zip(labels, roles, strict=True))
+    everybody = tuple(dict.fromkeys(name for one in roles for name in one))
+    return dict.fromkeys(labels, everybody) if everybody else {}

@@ -1,12 +1,13 @@
-"""What MATRIX adds to a stock backbone before anything is encoded: marker tokens, and channels for the instance map."""
+"""What MATRIX changes of how a stock backbone reads, before anything is encoded: marker tokens, map, image tokens."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from torch import nn
+from torch import Tensor, nn
 
 from interplay.backbones.base import Backbone
 from interplay.backbones.widen import widen_input
@@ -19,6 +20,8 @@ class Conditioning(Config):
     """The part of a :class:`.MatrixConfig` that changes what the model reads, and so must be known to generate."""
 
     instance_map: bool
+    # Adapters of before this could be chosen do not say it.
+    image_tokens: bool = True
     binding: str
     markers: int
     marker_embeddings: str
@@ -41,6 +44,8 @@ class Installed:
         self._backbone = backbone
         self._undo: list[Callable[[], None]] = []
         self.channels = backbone.picture_channels if config.instance_map else 0
+        if not config.image_tokens:
+            self._undo.append(backbone.leave_out_image_tokens())
         if config.instance_map:
             self._undo.append(widen_input(backbone, self.channels))
         self.markers: Markers | None = None
@@ -51,8 +56,20 @@ class Installed:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What, beside the backbone's files, decides how a text is embedded; for the keys of a cache."""
-        return {"markers": None if self.markers is None else list(self.markers.names)}
+        """What, beside the backbone's files, decides how a text is embedded; for the keys of a cache.
+
+        Rows that are not the table's own count by their values: other seeds draw others under the same names.
+        """
+        if self.markers is None:
+            return {"markers": None}
+        rows = self.markers.rows
+        named: dict[str, Any] = {"markers": list(self.markers.names)}
+        return named if rows is None else named | {"rows": _digest(rows)}
+
+    @property
+    def changes_reading(self) -> bool:
+        """Whether who generates with what was trained must know of this."""
+        return bool(self.channels) or self.markers is not None or not self.config.image_tokens
 
     @property
     def trains_text(self) -> bool:
@@ -85,6 +102,11 @@ class Installed:
             self._undo.pop()()
         if _INSTALLED.get(self._backbone) is self:
             del _INSTALLED[self._backbone]
+
+
+def _digest(rows: Tensor) -> str:
+    """Names the values of embedding rows."""
+    return hashlib.sha256(rows.detach().cpu().float().numpy().tobytes()).hexdigest()
 
 
 _INSTALLED: WeakKeyDictionary[Backbone, Installed] = WeakKeyDictionary()

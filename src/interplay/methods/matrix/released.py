@@ -52,5 +52,6 @@ def convert(file: Path, folder: Path) -> None:
     if projection:
         # [noise | validity, first frame | validity, map], of as many latent channels each.
         latents = (projection["transformer.patch_embedding.weight"].shape[1] - 2 * _VALIDITY) // 3
-        conditioning = Conditioning.of(MatrixConfig(variant="released"))
+        # The released code never shows what CLIP sees of the first frame.
+        conditioning = Conditioning.of(MatrixConfig(variant="released", image_tokens=False))
         write_projection(folder, projection, conditioning, latents + _VALIDITY)

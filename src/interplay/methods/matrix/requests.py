@@ -214,6 +214,6 @@ def addresses_of(
     unknown = [layer for layer in layers if layer not in by_layer]
     if unknown or not layers:
         problem = f"layer {unknown[0]} does not exist" if unknown else "no layer is chosen"
-        cure = f"choose among 0 to {max(by_layer)}, or run the analysis, which chooses them"
+        cure = f"choose among 0 to {max(by_layer)}; interplay analyze says which"
         raise InputError(problem, where=f"{room}.{field}", cure=cure)
     return tuple(by_layer[layer] for layer in layers)

@@ -22,7 +22,7 @@ from interplay.diffusion.sampling import Conditions, conditions_for
 from interplay.grid.pixels import to_tensor
 from interplay.grid.token_grid import TokenGrid
 from interplay.methods.matrix.adapter import Adapter
-from interplay.methods.matrix.guidance import GuidanceConfig, guides, words_of_masks
+from interplay.methods.matrix.guidance import Course, GuidanceConfig, WordRegion, guides, words_of
 from interplay.methods.matrix.instance_map import masks_of, paint
 from interplay.records.caption import Caption
 from interplay.records.geometry import Fit
@@ -34,7 +34,8 @@ from interplay.records.sizes import size_text
 class Shown:
     """One clip to be made: its caption, its first frame where the model is shown one, and the masks of that frame.
 
-    ``masks`` are tracks of one frame by instance id, at the size of the clip; empty where nobody knows them. ``where``
+    ``masks`` are tracks of one frame by instance id, at the size of the clip; empty where nobody knows them. ``course``
+    is where instances will be and who takes part in what; ``None`` where nobody knows more than the masks. ``where``
     names the clip in messages.
     """
 
@@ -42,6 +43,7 @@ class Shown:
     first_frame: UInt8[ndarray, "y x 3"] | None
     masks: Mapping[str, MaskTrack] = field(default_factory=dict)
     where: str = "clip"
+    course: Course | None = None
 
 
 def shown_at(
@@ -51,6 +53,7 @@ def shown_at(
     masks: Mapping[str, MaskTrack],
     *,
     where: str,
+    course: Course | None = None,
 ) -> Shown:
     """A clip of this size: the image scaled until the clip is full and cut at its middle, its masks in the same way.
 
@@ -65,7 +68,8 @@ def shown_at(
             raise InputError(problem, where=f"{where}, field masks", cure="give masks of the image's size")
         fitted[name] = Fit(track.size_hw, size_hw).track(track)
     first = None if image is None or image_hw is None else Fit(image_hw, size_hw).frames(image[None])[0]
-    return Shown(caption, first, _apart(fitted, where), where)
+    more = course if course is not None and course.goes_on else None
+    return Shown(caption, first, _apart(fitted, where), where, more)
 
 
 def _apart(masks: Mapping[str, MaskTrack], where: str) -> dict[str, MaskTrack]:
@@ -90,9 +94,27 @@ def shown_conditions(
 def shown_guides(
     backbone: Backbone, config: GuidanceConfig, clips: Sequence[Shown], grid: TokenGrid
 ) -> tuple[Guide, ...]:
-    """The guides of these clips: each instance is taken to stay where the first frame has it."""
-    words = [words_of_masks(backbone.token_spans(clip.caption).tokens, clip.masks, grid) for clip in clips]
-    return guides(backbone, config, grid, words)
+    """The guides of these clips; :class:`InputError` about one that CMG cannot guide."""
+    return guides(backbone, config, grid, [guided_words(backbone, config, clip, grid) for clip in clips])
+
+
+def guided_words(backbone: Backbone, config: GuidanceConfig, clip: Shown, grid: TokenGrid) -> tuple[WordRegion, ...]:
+    """The words of a clip that CMG reads, at least one; none where CMG is off.
+
+    Of a clip whose course nobody knows each instance is taken to stay where the first frame has it.
+    """
+    if not config.cmg_scale:
+        return ()
+    words = words_of(backbone.token_spans(clip.caption).tokens, clip.course or Course(clip.masks), grid)
+    if words:
+        return words
+    ids, off = clip.caption.instance_ids, "or set guidance.cmg_scale to 0"
+    if not ids:
+        problem = "marks no noun, and guidance.cmg_scale asks for guidance by words and their masks"
+        raise InputError(problem, where=f"{clip.where}, field prompt", cure=f"mark the nouns (<id1> man), {off}")
+    problem = "show nobody whom the prompt names, and guidance.cmg_scale asks for guidance by words and their masks"
+    cure = f"give masks of {', '.join(ids)}, {off}"
+    raise InputError(problem, where=f"{clip.where}, field masks", cure=cure)
 
 
 def _pixels(backbone: Backbone, clip: Shown, grid: TokenGrid) -> Tensor:

@@ -61,10 +61,10 @@ def agreement_figure(variants: Sequence[Variant]) -> Markup | None:
     for have in sorted({variant.clips for variant in drawn}):
         parts.append(svg.line(across(math.log2(have)), _TOP, across(math.log2(have)), _CURVE_FLOOR, "at-hand"))
     parts += _clip_counts(sizes, across)
-    for position, variant in enumerate(drawn):
+    for variant in drawn:
         points = [(across(math.log2(size)), up(share)) for size, share in variant.need.curve]
-        parts.append(svg.path(points, f"agreement kind-{position}"))
-        parts += [svg.circle(x, y, 3, f"point kind-{position}") for x, y in points]
+        parts.append(svg.path(points, f"agreement {variant.mark}"))
+        parts += [svg.circle(x, y, 3, f"point {variant.mark}") for x, y in points]
     parts.append(svg.upright(12, (_TOP + _CURVE_FLOOR) / 2, "same choice"))
     parts.append(svg.text((_LEFT + _RIGHT) / 2, _CURVE_HEIGHT - 4, "clips (dotted: those at hand)", "axis-title"))
     told = "; ".join(f"{v.title}: {percent(v.need.curve[-1][1])} with {v.need.curve[-1][0]} clips" for v in drawn)

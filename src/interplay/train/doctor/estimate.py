@@ -49,7 +49,13 @@ _ADAMW_COPIES, _MUON_COPIES = 2, 1
 # bitsandbytes keeps moments in eight bits only of tensors at least this large, and a scale for every 256 numbers.
 _EIGHT_BIT_FROM, _EIGHT_BIT_BLOCK = 4096, 256
 # One interaction of two instances. More of them add little: what is observed of each is a vector over the tokens.
-_ENTITIES: tuple[tuple[Role, str], ...] = (("subject", "id1"), ("object", "id2"), ("verb", "verb"))
+_ENTITIES: tuple[tuple[Role, str], ...] = (
+    ("subject", "id1"),
+    ("object", "id2"),
+    ("verb", "verb"),
+    ("instance", "id1"),
+    ("instance", "id2"),
+)
 
 
 @dataclass(frozen=True)
@@ -233,9 +239,15 @@ def _targets(grid: TokenGrid, matrix: MatrixConfig) -> ClipTargets:
     full = torch.ones(_full_shape(grid)) if matrix.pooling.rate == "full" else None
     full_known = None if full is None else torch.ones(len(full), dtype=torch.bool)
     entities = tuple(
-        Entity(role, key, (place,), track, known, full, full_known) for place, (role, key) in enumerate(_ENTITIES)
+        Entity(role, key, (place,), track, known, full, full_known)
+        for place, (role, key) in enumerate(_entities(matrix))
     )
     return ClipTargets("rehearsal", entities)
+
+
+def _entities(matrix: MatrixConfig) -> list[tuple[Role, str]]:
+    """Those that the recipe's terms are about."""
+    return [(role, key) for role, key in _ENTITIES if role in matrix.roles]
 
 
 def _full_shape(grid: TokenGrid) -> tuple[int, ...]:
@@ -260,4 +272,4 @@ def _cached_bytes(backbone: Backbone, grid: TokenGrid, config: TrainConfig) -> i
         return kept
     positions = grid.num_tokens + (prod(_full_shape(grid)) if config.matrix.pooling.rate == "full" else 0)
     shown = prod(_map_shape(backbone, grid, 1)) * backbone.dtype.itemsize if config.matrix.instance_map else 0
-    return kept + len(_ENTITIES) * positions * torch.float32.itemsize + shown
+    return kept + len(_entities(config.matrix)) * positions * torch.float32.itemsize + shown

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from interplay.core.files import atomic_write_text
+from interplay.core.files import atomic_write_text, write_json
+from interplay.core.manifest import MANIFEST, entry_of, read_manifest
 from interplay.train.loop import mean_of
 from interplay.train.pretrain.config import AutoencoderConfig, DenoiserConfig, PretrainConfig
 
@@ -29,13 +30,19 @@ stock `{pipeline}.from_pretrained` and exists so that the whole toolkit runs wit
 ```
 {command}
 ```
+with what it was set to then:
+
+| phase | steps | batch | learning rate | on | computed in |
+|---|---|---|---|---|---|
+{phases}
+
 | | |
 |---|---|
 | seed | {seed} |
 | data | the world's training split, rendered from the seed; held-out compositions were never shown |
 | clip | {num_frames} frames of {height} x {width} pixels |
-| autoencoder | {vae_parameters:,} parameters, {vae_steps} |
-| transformer and text encoder | {parameters:,} parameters, {steps}, on {clips} clips |
+| autoencoder | {vae_parameters:,} parameters |
+| transformer and text encoder | {parameters:,} parameters |
 | losses | none but the model's own: no mask and no alignment term |
 | weights | moving average (decay {ema}), stored as float16 |
 | trained on | {machine} |
@@ -66,19 +73,19 @@ def write_card(
 ) -> None:
     """Write the card as ``path``."""
     rows = [row for part, history in histories.items() for row in _loss_rows(part, history)]
+    phases = [*map(_autoencoder_phase, config.autoencoder), *(_denoiser_phase(one, config) for one in config.denoiser)]
+    uncompiled = "" if config.compile else " --no-compile"
     text = _CARD.format(
         name=config.backbone,
         pipeline=facts.pipeline,
-        command=f"interplay world pretrain --backbone {config.backbone} --seed {config.seed} --out OUT",
+        command=f"interplay world pretrain --backbone {config.backbone} --seed {config.seed}{uncompiled} --out OUT",
+        phases="\n".join(phases),
         seed=config.seed,
         num_frames=facts.num_frames,
         height=facts.size_hw[0],
         width=facts.size_hw[1],
         vae_parameters=facts.vae_parameters,
-        vae_steps=", then ".join(_phase(phase) for phase in config.autoencoder),
         parameters=facts.parameters,
-        steps=", then ".join(_denoiser_phase(phase) for phase in config.denoiser),
-        clips=config.clips,
         ema=config.denoiser[-1].ema_decay,
         machine=f"{platform.machine()}, {torch.get_num_threads()} CPU threads, torch {torch.__version__}",
         hours=sum(row["seconds"] for history in histories.values() for row in history) / 3600,
@@ -88,13 +95,26 @@ def write_card(
     atomic_write_text(path, text)
 
 
-def _phase(phase: AutoencoderConfig) -> str:
-    size = f"{phase.crop_frames} x {phase.crop_px} x {phase.crop_px}"
-    return f"{phase.steps} steps of batch {phase.batch_size} on crops of {size} pixels"
+def relist(folder: Path, names: Iterable[str]) -> None:
+    """Let the manifest of ``folder`` list these files as they are now: a card is written on when the run is over."""
+    manifest = read_manifest(folder)
+    files = {**manifest["files"], **{name: entry_of(folder / name) for name in names}}
+    write_json(folder / MANIFEST, {**manifest, "files": dict(sorted(files.items()))})
 
 
-def _denoiser_phase(phase: DenoiserConfig) -> str:
-    return f"{phase.steps} steps of batch {phase.batch_size} from learning rate {phase.learning_rate:g}"
+def _autoencoder_phase(phase: AutoencoderConfig) -> str:
+    crops = f"crops of {phase.crop_frames} x {phase.crop_px} x {phase.crop_px} pixels"
+    return _phase(phase, crops, phase.precision)
+
+
+def _denoiser_phase(phase: DenoiserConfig, config: PretrainConfig) -> str:
+    blocks = "blocks compiled" if config.compile else "blocks not compiled"
+    return _phase(phase, f"latents of {config.clips} clips", f"{phase.precision}, {blocks}")
+
+
+def _phase(phase: AutoencoderConfig | DenoiserConfig, on: str, computed_in: str) -> str:
+    cells = (phase.name, phase.steps, phase.batch_size, f"{phase.learning_rate:g}", on, computed_in)
+    return f"| {' | '.join(map(str, cells))} |"
 
 
 def _loss_rows(part: str, history: Sequence[Mapping[str, float]]) -> list[str]:

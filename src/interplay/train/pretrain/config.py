@@ -1,4 +1,7 @@
-"""What a pretraining run is made of. The defaults are the run that made the shipped weights."""
+"""What a pretraining run is made of. The defaults are how tiny backbones are trained today.
+
+The cards of those that are shipped say what theirs was, and docs/decisions/0015 why that is not the same.
+"""
 
 from __future__ import annotations
 

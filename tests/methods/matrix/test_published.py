@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from interplay.analyze.published import all_published, compared, published_for, published_layers, recognise
 from interplay.core.errors import InputError
+from interplay.methods.matrix.published import all_published, compared, published_for, published_layers, recognise
 
 
 def test_every_entry_is_whole_and_has_a_source():

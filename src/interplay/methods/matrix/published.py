@@ -40,7 +40,7 @@ class PublishedLayers(Config):
 @lru_cache(maxsize=1)
 def all_published() -> tuple[PublishedLayers, ...]:
     """Every model with published layers."""
-    text = files("interplay.analyze").joinpath("published.yaml").read_text(encoding="utf-8")
+    text = files("interplay.methods.matrix").joinpath("published.yaml").read_text(encoding="utf-8")
     return tuple(PublishedLayers.model_validate(entry) for entry in yaml.safe_load(text))
 
 
