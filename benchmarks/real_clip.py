@@ -176,13 +176,13 @@ def _level(
     return torch.stack(maps).mean(dim=0).reshape(grid.token_shape)
 
 
-def draw(subject: Subject, looked: Mapping[str, Looked], path: Path) -> None:
+def draw(subject: Subject, looked: Mapping[str, Looked], path: Path, frames: UInt8[ndarray, "p y x 3"]) -> None:
     """One picture: the frames with the product's outline, and below them the map of every model."""
     spans = [subject.grid.pixel_frames_of_token(frame) for frame in range(subject.grid.token_shape[0])]
     chance = float(subject.mask.mean())
     strip = Strip(
         title=f'attention on "product": share inside its mask (a map that knows nothing: {chance:.0%})',
-        frames=subject.frames,
+        frames=frames,
         masks=subject.clip.tracks[PRODUCT].to_array(),
         maps=np.stack([one.maps.mean(dim=0).numpy() for one in looked.values()]),
         row_labels=tuple(f"{name}\n{np.mean(one.inside(subject.mask)):.0%}" for name, one in looked.items()),
@@ -190,6 +190,14 @@ def draw(subject: Subject, looked: Mapping[str, Looked], path: Path) -> None:
         token_frames=tuple(frame for frame, span in enumerate(spans) for _ in span),
     )
     draw_strip(strip, path)
+
+
+def silhouettes(subject: Subject) -> UInt8[ndarray, "p y x 3"]:
+    """The tracks alone, in greys: a picture that may be passed on where the video may not."""
+    drawn = np.full_like(subject.frames, 225)
+    for number, track in enumerate(subject.clip.tracks.values()):
+        drawn[track.to_array()] = 120 + 50 * (number % 2)
+    return drawn
 
 
 def told_of(training: Artifact | None) -> tuple[str, str, str]:
@@ -217,7 +225,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--work", type=Path, default=Path("runs/real-clip"), help="folder of the artifacts")
-    parser.add_argument("--out", type=Path, default=None, help="write the page to this file, and the picture beside it")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=None,
+        help="write the page to this file, and a picture (of the tracks, not of the video) beside it",
+    )
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     if not options.data.is_dir():
@@ -248,7 +261,8 @@ def measured(options: argparse.Namespace) -> str:
         name: look(subject, None if name not in runs else runs[name].path / "adapter", options.seed) for name in NAMES
     }
     picture = options.out.with_suffix(".png") if options.out is not None else options.work / "real_clip.png"
-    draw(subject, looked, picture)
+    draw(subject, looked, options.work / "product.png", subject.frames)
+    draw(subject, looked, picture, silhouettes(subject))
     rows = []
     for name, one in looked.items():
         inside, told = one.inside(mask), told_of(runs.get(name))

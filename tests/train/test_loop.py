@@ -234,7 +234,6 @@ def test_what_accelerate_is_told_and_cannot_be_done_is_refused(
 
 
 def test_tensorboard_writes_where_it_is_told(tmp_path: Path) -> None:
-    pytest.importorskip("tensorboard")
     schedule, tracking = Schedule(2, 0.1, 0.0, 0), tmp_path / "tracking"
     options = {"name": "fit", "seed": 0, "loop": LoopConfig(), "trackers": checked(["tensorboard"])}
     Trainer(Regression(), schedule, tmp_path, tracking=tracking, **options).run()  # type: ignore[arg-type]

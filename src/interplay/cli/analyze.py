@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -74,32 +74,18 @@ def analyze(
     judged = _opened(evaluation, "evaluation")
     made_by = _opened(generation, "generation")
     scored = [open_artifact(path) for path in scores or []]
+    shared: dict[str, Any] = {
+        "generation": made_by,
+        "evaluation": judged,
+        "labels": labels,
+        "scores": scored,
+        "device": on,
+        "overwrite": overwrite,
+    }
     if shard is not None:
-        part = Shard.parse(shard)
-        artifact = run_shard(
-            config,
-            opened,
-            out,
-            part,
-            generation=made_by,
-            evaluation=judged,
-            labels=labels,
-            scores=scored,
-            device=on,
-            overwrite=overwrite,
-        )
+        artifact = run_shard(config, opened, out, Shard.parse(shard), **shared)
     else:
-        artifact = run(
-            config,
-            opened,
-            out,
-            generation=made_by,
-            evaluation=judged,
-            labels=labels,
-            scores=scored,
-            device=on,
-            overwrite=overwrite,
-        )
+        artifact = run(config, opened, out, **shared)
     print(artifact.path)
 
 
