@@ -11,11 +11,12 @@ whether it is true, nothing is asked. A fault that a scene has no room for is no
 change over groups of four frames: there flags may be up to four frames early, and those of a swap as late.
 
 *Unseen* counts the clips that had room for a fault but were rejected because its own pixels (the true masks, not the
-judge) do not show it: who should be out of touch is less than 0.07 stage units from what it should not touch; who
-vanishes, or trades places, is not half in sight from then on, or those who trade are less than 0.22 apart; who takes
-part in another's place is not half in sight at the end; who touches the wrong one, or is the wrong one who touches,
-ends within 0.05 of something else too, and so does the hand of who waves or points in another's place or to somebody
-else, and what somebody else was given, of who should have got it. A grown-up is 0.58 high.
+judge) do not show it: who should be out of touch is less than 0.07 stage units from what it should not touch, or what
+is not handed over from who should get it; who vanishes, or trades places, is not half in sight from then on, or those
+who trade are less than 0.22 apart; who takes part in another's place is not half in sight at the end, or of who looks
+the head is not; who touches the wrong one, or is the wrong one who touches, ends within 0.05 of something else too, and
+so does the hand or gripper of who waves or points in another's place or to somebody else, and what somebody else was
+given, of who should have got it. A grown-up is 0.58 high.
 
 The judge gets the frames, and of the scene only what the first frame and the prompt say: where events are headed, when
 they happen and who talks is wiped out before it sees it.

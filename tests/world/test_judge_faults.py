@@ -9,11 +9,12 @@ import pytest
 from interplay.world.judge import judge
 from interplay.world.judge.faults import FAULTS, OF_EVENTS, OF_PRESENCE, Planted, Unplanted, answers_of, plant
 from interplay.world.judge.faults.plant import Plant
-from interplay.world.judge.faults.roles import in_the_open, up_front
+from interplay.world.judge.faults.roles import SHOWN, in_the_open, up_front
 from interplay.world.judge.faults.wear import LEVELS, worn
 from interplay.world.render import render
 from interplay.world.sampling import scene_at
 from interplay.world.scene import Event, Member, Scene
+from interplay.world.staging import Motion
 from world_scenes import SIZE, scene_of
 
 NUM_FRAMES = 17
@@ -154,3 +155,47 @@ def test_wear_blurs_and_adds_noise():
     assert worn(frames, LEVELS["clean"], rng) is frames
     errors = [np.abs(worn(frames, LEVELS[name], rng).astype(int) - frames).mean() for name in ("light", "strong")]
     assert 0 < errors[0] < errors[1]
+
+
+def shown_in(clip: Plant, motion: Motion, event: Event) -> bool:
+    """Whether the true masks show what is done from afar in this motion."""
+    return SHOWN[event.verb](clip, clip.painted(motion, up_front(clip.scene, event)), motion, event)
+
+
+def planted_into(fault: str, scene: Scene) -> Planted | Unplanted:
+    return plant(fault, scene, NUM_FRAMES, SIZE, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize(("x", "is_shown"), [(1.0, False), (0.4, True)])
+def test_what_a_gripper_behind_somebody_points_at_nobody_could_tell(x, is_shown):
+    """As with a hand, it takes room around it: a gripper is as dark as trousers."""
+    boy, ball = Member("id1", "boy", "yellow", 0.6573, 0.0, -1), Member("id2", "ball", "purple", 0.1973, 0.14, -1)
+    woman, robot = Member("id3", "woman", "green", x, 0.0, -1), Member("id4", "robot arm", "red", 1.35, 0.0, -1)
+    event = Event("point", "id4", "id2", None, -1)
+    scene = Scene((boy, ball, woman, robot), (event,), 1.5, 80 / 48, 1, 0)
+    clip = Plant(scene, 0, NUM_FRAMES, SIZE, np.random.default_rng(0))
+    assert shown_in(clip, clip.motion, event) is is_shown
+
+
+@pytest.mark.parametrize("noun", ["cat", "man"])
+def test_where_a_hidden_head_looks_nobody_could_tell(noun):
+    subject, lamp = Member("id1", "dog", "teal", 0.9, 0.0, -1), Member("id2", "lamp", "blue", 1.33, 0.0, -1)
+    looker, before = Member("id3", noun, "red", 0.4, 0.06, -1, 1), Member("id4", "man", "purple", 0.6, 0.0, -1)
+    if noun == "man":
+        before = replace(before, x=looker.x + 0.04)
+    event = Event("look", "id3", "id2", None, 1)
+    seen = []
+    for x in (before.x, 0.15):
+        members = (subject, lamp, looker, replace(before, x=x))
+        clip = Plant(Scene(members, (event,), 1.5, 80 / 48, 0, 0), 0, NUM_FRAMES, SIZE, np.random.default_rng(0))
+        seen.append(shown_in(clip, clip.motion, event))
+    assert seen == [False, True]
+
+
+def test_what_nearly_reaches_somebody_might_have_been_handed_over():
+    man, girl = Member("id1", "man", "red", 1.1425, 0.0, -1), Member("id3", "girl", "teal", 0.6095, 0.0, -1)
+    box = Member("id2", "box", "blue", 0.9475, 0.16, 1)
+    scene = Scene((man, box, girl), (Event("hand over", "id1", "id2", "id3", -1),), 1.5, 80 / 48, 5, 0)
+    assert planted_into("not handed over", scene) is Unplanted.UNSEEN
+    apart = replace(scene, members=(man, box, replace(girl, x=0.35)))
+    assert isinstance(planted_into("not handed over", apart), Planted)

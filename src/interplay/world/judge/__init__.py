@@ -2,10 +2,11 @@
 
 ``brief`` holds all that it may know besides the pixels: who stands where in frame 0, and what was asked for; it never
 sees the motion. ``drawing`` draws that first frame, and ``appearance`` measures it with the judge's own eyes.
-``segment`` names pixels by colour, ``components`` and ``ownership`` say whose they are, ``heads``, ``states``,
-``places`` and ``sight`` read from them where somebody faces, what is open, where each is and whether it is seen, and
-``tracks`` puts that together. ``evidence`` and ``verbs`` answer the protocol's ten questions, ``presence`` says what
-emerged or vanished, and ``verdict`` is the entry. ``faults`` is no part of it: it plants what it is measured with.
+``segment`` names pixels by colour, ``components``, ``ownership`` and ``growth`` say whose they are, ``heads``,
+``states``, ``places`` and ``sight`` read from them where somebody faces, what is open, where each is and whether it is
+seen, and ``tracks`` puts that together. ``evidence`` and ``verbs`` answer the protocol's ten questions, ``presence``
+says what emerged or vanished, and ``verdict`` is the entry. ``faults`` is no part of it: it plants what it is measured
+with.
 """
 
 from interplay.world.judge.verdict import Finding, Verdict, ask, judge

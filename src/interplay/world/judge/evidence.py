@@ -38,9 +38,10 @@ NUDGE, STEP = 0.05, 0.07
 _END = 3 / 16
 # What is no farther from its place than this is at rest.
 _AT_REST = 0.025
-# An actor has done something when this share of it is elsewhere: a raised arm is twice as much, wavering half. A robot
-# arm is thin, wavers more and moves much.
-_CHANGED, _ROBOT_CHANGED, _MUCH = 0.08, 0.12, 3.0
+# An actor has done something when this share of it is elsewhere: a raised arm is twice as much, wavering half. Of its
+# own colour, which nobody else has, less is enough: of who stands by half as much wavers. A robot arm is thin, wavers
+# more and moves much.
+_CHANGED, _COLOUR_CHANGED, _ROBOT_CHANGED, _MUCH = 0.08, 0.035, 0.12, 3.0
 # A contact explains a change that starts while it lasts or at most this share of the clip later (a kick is short).
 _CONTACT_MEMORY = 2 / 16
 # A face seen from the front faces nobody.
@@ -143,6 +144,10 @@ class Evidence:
         x = self.track(key).x
         return x - _first_value(x, self.brief.member(key).x)
 
+    def walked(self, key: str) -> Floats:
+        """How far a member has come along the stage; while it is hidden, what it was when it last was seen."""
+        return self._kept(self.shifted(key), key)
+
     def moved(self, key: str) -> Floats:
         """How far a member is from where it was in the first frame, in any direction."""
 
@@ -173,20 +178,29 @@ class Evidence:
         """In which frames an actor is not as at first: its outline has changed, or it has turned around."""
         facing = self.facing(actor)
         turned = facing * facing[0] < 0
-        least = _ROBOT_CHANGED if self.brief.member(actor).family == "robot" else _CHANGED
+        robot = self.brief.member(actor).family == "robot"
+        least = _ROBOT_CHANGED if robot else _CHANGED
         elsewhere = self._once(("acts", actor), lambda: self._elsewhere(actor))
+        changed = (elsewhere >= least) | turned
+        if not robot:
+            changed |= self._once(("colour", actor), lambda: self._elsewhere(actor, colour=True)) >= _COLOUR_CHANGED
         # What is much is no noise, if for one frame only.
-        return lasting((elsewhere >= least) | turned) | (elsewhere >= _MUCH * least)
+        return lasting(changed) | (elsewhere >= _MUCH * least)
 
-    def _elsewhere(self, actor: str) -> Floats:
+    def _elsewhere(self, actor: str, *, colour: bool = False) -> Floats:
         """How much of an actor is where it was not at first, or no longer is where it was, as a share of its area.
 
-        Its rim does not count, which wavers, nor what somebody else covers, now or in the first frame.
+        Its rim does not count, which wavers, nor what somebody else covers, now or in the first frame. With ``colour``
+        only what shows its own colour counts.
         """
-        mask = self.track(actor).mask
+        track = self.track(actor)
+        mask = track.mask
         others = np.any([t.mask for key, t in self.found.tracks.items() if key != actor], axis=0)
         known = ~(others | others[0])
         come, gone = mask & ~grown(mask[:1]), ~grown(~mask[:1]) & ~grown(mask)
+        if colour:
+            own = self.found.classes == track.look.colour_class
+            come, gone = come & own, gone & own[:1]
         share: Floats = ((come | gone) & known).sum((1, 2)) / max(int(mask[0].sum()), 1)
         return share
 

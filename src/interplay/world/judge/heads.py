@@ -19,6 +19,7 @@ from interplay.world.figures.owners import owner
 from interplay.world.figures.person import draw_body, look_of
 from interplay.world.judge.appearance import Appearance, View
 from interplay.world.judge.segment import COLOURS, DARK_CLASS, HAIR_CLASS, SKIN_CLASS, soften
+from interplay.world.judge.sight import beside
 from interplay.world.motion.animal import Animal
 from interplay.world.motion.curves import constant
 from interplay.world.motion.person import Person, head_radius
@@ -37,6 +38,8 @@ _GREY = (200, 200, 200)
 # By how many pixels an animal's silhouette is shifted to fit, half the room it needs, where its mouth may be before its
 # feet (at rest, stretched, lowered), and how much less a blurred animal's two sides differ.
 _REACH, _SQUARE, _ANIMAL_GAIN = 3, 0.6, 2.0
+# Of an animal of which less than this share is seen, with somebody beside it, it must be clear which way it faces.
+_WHOLE, _CLEAR = 0.85, 0.3
 _SNOUTS = (None, (0.3, 0.17), (0.3, 0.08))
 # A robot arm's shoulder, and how far ahead its arm is on average when it rests.
 _ROBOT_SHOULDER, _ROBOT_AHEAD = 0.24, 0.06
@@ -80,16 +83,22 @@ def facing_of(
     head: Bool[ndarray, "p y x"],
     frames: UInt8[ndarray, "p y x 3"],
     mask: Bool[ndarray, "p y x"],
+    others: Bool[ndarray, "p y x"],
     x: Floats,
     view: View,
     softness: float,
 ) -> Floats:
-    """Which way a member faces, -1 (left) to 1; NaN for things and where it cannot be told."""
+    """Which way a member faces, -1 (left) to 1; NaN for things and where it cannot be told.
+
+    ``others`` are the pixels of all others, who may hide some of it.
+    """
     family = look.member.family
     if family == "person":
-        return _face(look.member.noun, frames, head, view.unit, softness)
+        return _face(look.member.noun, frames, head, others, view.unit, softness)
     if family == "animal":
-        return _snout(look.member.noun, mask, view.unit)
+        facing = _snout(look.member.noun, mask, others, view.unit)
+        partly = (mask.sum(axis=(1, 2)) < _WHOLE * look.whole) & beside(mask, others)
+        return np.where(partly & (np.abs(facing) < _CLEAR), np.nan, facing)
     if family == "robot":
         upper = mask.copy()
         upper[:, view.row(look.member.y + _ROBOT_SHOULDER) :] = False
@@ -126,27 +135,55 @@ def _portraits(noun: str, unit: float, softness: float) -> _Portraits:
 
 
 def _face(
-    noun: str, frames: UInt8[ndarray, "p y x 3"], head: Bool[ndarray, "p y x"], unit: float, softness: float
+    noun: str,
+    frames: UInt8[ndarray, "p y x 3"],
+    head: Bool[ndarray, "p y x"],
+    others: Bool[ndarray, "p y x"],
+    unit: float,
+    softness: float,
 ) -> Floats:
-    """Which of the portraits looks more like a head, each where it fits best."""
+    """Which of the portraits looks more like a head, each where it fits best; what others hide speaks for neither."""
     portraits = _portraits(noun, unit, softness)
     high, wide = portraits.size
     result = np.full(len(frames), np.nan)
     weighted = portraits.weights * portraits.colours
-    own = (weighted * portraits.colours).sum(axis=1)
-    padded = np.pad(frames, ((0, 0), (high, high), (wide, wide), (0, 0)), mode="edge")
+    own = weighted * portraits.colours
+    margins = ((0, 0), (high, high), (wide, wide))
+    padded = np.pad(frames, (*margins, (0, 0)), mode="edge")
+    hidden = np.pad(_spread(others), margins)
     for frame in np.flatnonzero(head.any(axis=(1, 2))):
         rows, columns = np.flatnonzero(head[frame].any(axis=1)), np.flatnonzero(head[frame].any(axis=0))
         top = rows[0] + high - _SEARCH_Y
         left = round((columns[0] + columns[-1] + 1 - wide) / 2) + wide - _SEARCH_X
-        area = padded[frame, top : top + high + 2 * _SEARCH_Y, left : left + wide + 2 * _SEARCH_X].astype(np.float32)
-        shifted = np.lib.stride_tricks.sliding_window_view(area, (high, wide), axis=(0, 1)).transpose(0, 1, 3, 4, 2)
-        seen = shifted.reshape(-1, high * wide * 3)
-        away = (seen**2) @ portraits.weights.T - 2.0 * seen @ weighted.T + own
+        window = slice(top, top + high + 2 * _SEARCH_Y), slice(left, left + wide + 2 * _SEARCH_X)
+        seen = _shifted(padded[frame][window].astype(np.float32), high, wide)
+        if hidden[frame][window].any():
+            free = ~hidden[frame][window].repeat(3).reshape(*hidden[frame][window].shape, 3)
+            weights = _shifted(free.astype(np.float32), high, wide)
+            away = (weights * seen**2) @ portraits.weights.T - 2.0 * (weights * seen) @ weighted.T + weights @ own.T
+            # As much as if all were seen, so that what hides most does not fit best.
+            away *= portraits.weights.sum(axis=1) / np.maximum(weights @ portraits.weights.T, 1.0)
+        else:
+            away = (seen**2) @ portraits.weights.T - 2.0 * seen @ weighted.T + own.sum(axis=1)
         left_away, right_away = away.min(axis=0)
         result[frame] = (left_away - right_away) / portraits.differ
     facing: Floats = np.clip(result, -1.0, 1.0)
     return facing
+
+
+def _shifted(area: Float32[ndarray, "v u 3"], high: int, wide: int) -> Float32[ndarray, "w k"]:
+    """All windows of a portrait's size, one a row."""
+    windows = np.lib.stride_tricks.sliding_window_view(area, (high, wide), axis=(0, 1)).transpose(0, 1, 3, 4, 2)
+    rows: Float32[ndarray, "w k"] = windows.reshape(-1, high * wide * 3)
+    return rows
+
+
+def _spread(mask: Bool[ndarray, "p y x"]) -> Bool[ndarray, "p y x"]:
+    """A mask and the pixels to its left and right, in which colours mix."""
+    wide = mask.copy()
+    wide[:, :, 1:] |= mask[:, :, :-1]
+    wide[:, :, :-1] |= mask[:, :, 1:]
+    return wide
 
 
 def _middle(mask: Bool[ndarray, "p y x"]) -> Floats:
@@ -189,22 +226,34 @@ def _animal(noun: str, facing: int, unit: int, goal: tuple[float, float] | None)
     return seen
 
 
-def _snout(noun: str, mask: Bool[ndarray, "p y x"], unit: float) -> Floats:
-    """Which of an animal's silhouettes fit better, each where it fits best."""
+def _snout(noun: str, mask: Bool[ndarray, "p y x"], others: Bool[ndarray, "p y x"], unit: float) -> Floats:
+    """Which of an animal's silhouettes fit better, each where it fits best; what is behind others fits either way."""
     shapes, differs, side = _silhouettes(noun, round(unit))
+    inside = (shapes > 0).astype(np.float32)
     result = np.full(len(mask), np.nan)
     for frame in range(len(mask)):
         rows, columns = np.nonzero(mask[frame])
         if not rows.size:
             continue
-        square = np.zeros((side + 2 * _REACH, side + 2 * _REACH), np.float32)
-        at = rows - rows.max() + side - 1, columns - round(float(columns.mean())) + side // 2 + _REACH
-        inside = (at[0] >= 0) & (at[1] >= 0) & (at[1] < square.shape[1])
-        square[at[0][inside], at[1][inside]] = 1.0
-        windows = np.lib.stride_tricks.sliding_window_view(square, (side, side)).reshape(-1, side * side)
+        top, left = int(rows.max()) - side + 1, round(float(columns.mean())) - side // 2 - _REACH
+        fits = _windows(mask[frame], top, left, side) @ shapes.T
+        hidden = _windows(others[frame], top, left, side)
         # A shape's own size counts against it, so that a longer one does not fit everything.
-        fits = (windows @ shapes.T).max(axis=0) - 0.5 * (shapes > 0).sum(axis=1)
-        left, right = fits[: len(_SNOUTS)].max(), fits[len(_SNOUTS) :].max()
-        result[frame] = (right - left) / differs
+        fits -= 0.5 * (inside.sum(axis=1) - hidden @ inside.T)
+        best = fits.max(axis=0)
+        result[frame] = (best[len(_SNOUTS) :].max() - best[: len(_SNOUTS)].max()) / differs
     facing: Floats = np.clip(_ANIMAL_GAIN * result, -1.0, 1.0)
     return facing
+
+
+def _windows(seen: Bool[ndarray, "y x"], top: int, left: int, side: int) -> Float32[ndarray, "w k"]:
+    """All squares of a side that lie in a slightly larger one, from this row and column on."""
+    square = np.zeros((side + 2 * _REACH, side + 2 * _REACH), np.float32)
+    high, wide = seen.shape
+    rows = slice(max(top, 0), min(top + len(square), high))
+    columns = slice(max(left, 0), min(left + len(square), wide))
+    square[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left] = seen[rows, columns]
+    windows: Float32[ndarray, "w k"] = np.lib.stride_tricks.sliding_window_view(square, (side, side)).reshape(
+        -1, side * side
+    )
+    return windows

@@ -14,24 +14,25 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, Int8, UInt8
+from jaxtyping import Bool, Float, Int, Int8
 from numpy import ndarray
 
 from interplay.world.judge.appearance import Appearance
 from interplay.world.judge.components import Components, components
-from interplay.world.judge.segment import BACKGROUND, DARK_CLASS, HAIR_CLASS, PALE_CLASS, SKIN_CLASS
+from interplay.world.judge.growth import NOBODY, grow
+from interplay.world.judge.segment import BACKGROUND, DARK_CLASS, PALE_CLASS, SKIN_CLASS
 from interplay.world.judge.states import Home
 from interplay.world.vocabulary import NOUNS
 
-NOBODY = -1
 FindHome = Callable[[Appearance, Bool[ndarray, "p y x"], Bool[ndarray, "p y x"]], Home | None]
 
 # Parts smaller than this share of the member's first area are dirt; a main part has at least the second share.
 _DIRT, _MAIN = 0.04, 0.2
 # A part of which less than this is core is a sliver: the rest of something hidden, or mixed colours along an edge.
 _SOLID = 0.12
-# A sliver is taken for a thing from this share of its first area on; of a person who is hugged little is seen.
-_SLIVER = 0.3
+# A sliver is taken for a thing from this share of its first area on; of a person who is hugged little is seen. It may
+# be smaller when this share of what was seen of the thing is left, or so much of its place shows no stage.
+_SLIVER, _LEFT, _BEHIND = 0.3, 0.5, 0.8
 # Parts this near to the main part belong to it; parts within the second distance do if something stands between.
 _ADJACENT, _ACROSS, _COVERED = 0.06, 0.22, 0.7
 # A part that is farther off than this is not preferred to a sliver.
@@ -48,10 +49,6 @@ _RIGID = ("lamp", "door", "cart")
 _STRAY = 0.35
 # Something this many times as large as in the first frame is two that touch; who reaches out shows more of itself.
 _TWICE = 2.2
-# From a shirt to the top of the hair, or from a sleeve to the tip of the hand, it is no farther than this.
-_GROWTH = 0.26
-# Pixels of a step: one more than the blurred lines between a chin and a collar that may look like neither.
-_BRIDGE = 3
 
 
 @dataclass(frozen=True)
@@ -96,7 +93,7 @@ def assign(classes: Int8[ndarray, "p y x"], looks: Sequence[Appearance], unit: f
             owner[homes[index].mask & fits & (owner == NOBODY)] = index
         if look.is_thing:
             _complete(owner, classes, index, look, unit)
-    _grow(owner, classes, looks, round(_GROWTH * unit))
+    grow(owner, classes, looks, unit)
     return Ownership(owner, own_colour, tuple(_strays(parts, owner, looks, unit)), homes)
 
 
@@ -109,12 +106,17 @@ def _follow(
     """The components that are this member, over all frames."""
     rows, columns = np.nonzero(look.mask)
     last_seen = np.array([columns.mean(), rows.mean()]) + 0.5 if rows.size else np.array(classes.shape[:0:-1]) / 2.0
+    before: Sequence[int] = ()
     for frame in range(classes.shape[0]):
         candidates = [n for n in parts.of(frame, look.colour_class) if parts.area[n] >= _DIRT * look.area]
         if home is not None and home.there[frame]:
             yield from set(parts.index[frame][home.mask[frame]].tolist()).intersection(candidates)
+            before = ()
             continue
-        main = _main_part(parts, candidates, look, last_seen, unit)
+        near = [n for n in candidates if np.hypot(*(parts.centre[n] - last_seen)) <= _ACROSS * unit]
+        if look.is_thing and not _goes_behind(parts, classes, before, near):
+            near = [n for n in near if parts.area[n] >= _SLIVER * look.area]
+        main, before = _main_part(parts, candidates, near, look, last_seen, unit), ()
         if main is None:
             continue
         chosen = [main, *_joined(parts, classes[frame], main, candidates, look, unit)]
@@ -122,11 +124,32 @@ def _follow(
             chosen.remove(max(chosen[1:], key=lambda n: int(parts.area[n])))
         yield from chosen
         weights = parts.area[chosen]
-        last_seen = weights @ parts.centre[chosen] / weights.sum()
+        last_seen, before = weights @ parts.centre[chosen] / weights.sum(), chosen
+
+
+def _goes_behind(
+    parts: Components, classes: Int8[ndarray, "p y x"], before: Sequence[int], slivers: Sequence[int]
+) -> bool:
+    """Whether slivers can be what is left to see of a thing that was these parts in the frame before.
+
+    Most of what was seen of it then still is, or nothing of the stage is seen where it was: somebody is before it now.
+    """
+    if not before or not slivers:
+        return False
+    if parts.area[slivers].sum() >= _LEFT * parts.area[before].sum():
+        return True
+    frame = int(parts.frame[before[0]])
+    now = classes[frame + 1][np.isin(parts.index[frame], before)]
+    return bool((now != BACKGROUND).mean() >= _BEHIND)
 
 
 def _main_part(
-    parts: Components, candidates: Sequence[int], look: Appearance, last_seen: Float[ndarray, 2], unit: float
+    parts: Components,
+    candidates: Sequence[int],
+    slivers: Sequence[int],
+    look: Appearance,
+    last_seen: Float[ndarray, 2],
+    unit: float,
 ) -> int | None:
     """The nearest part of some size and thickness, or the largest sliver where the member was.
 
@@ -134,8 +157,6 @@ def _main_part(
     """
     away = {n: float(np.hypot(*(parts.centre[n] - last_seen))) for n in candidates}
     solid = [n for n in candidates if parts.area[n] >= _MAIN * look.area and parts.core[n] >= _SOLID * parts.area[n]]
-    least = (_SLIVER if look.is_thing else _DIRT) * look.area
-    slivers = [n for n in candidates if away[n] <= _ACROSS * unit and parts.area[n] >= least]
     nearest = min(solid, key=lambda n: away[n], default=None)
     if nearest is not None and (away[nearest] <= _STRIDE * unit or not slivers):
         return nearest
@@ -199,64 +220,6 @@ def _complete(
             window = slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1)
             pale = (classes[frame][window] == PALE_CLASS) & (owner[frame][window] == NOBODY)
             owner[frame][window][pale] = index
-
-
-def _grow(
-    owner: Int8[ndarray, "p y x"], classes: Int8[ndarray, "p y x"], looks: Sequence[Appearance], steps: int
-) -> None:
-    """Let persons and robot arms grow, step by step, into what is next to their colour.
-
-    Every member is a bit, so that all grow at once; where two meet, each keeps what it reached.
-    """
-    allowed = np.zeros(PALE_CLASS + 2, np.uint8)  # by class; the last entry is what -1, background, finds
-    grown = np.zeros(classes.shape, np.uint8)
-    growing = [(i, look.member.family) for i, look in enumerate(looks) if look.member.family in ("person", "robot")]
-    for index, family in growing:
-        bit = np.uint8(1 << index)
-        grown[owner == index] = bit
-        allowed[[SKIN_CLASS, HAIR_CLASS, DARK_CLASS] if family == "person" else [DARK_CLASS, HAIR_CLASS]] |= bit
-    free = allowed[classes]
-    free[owner != NOBODY] = 0
-    persons = sum(1 << index for index, family in growing if family == "person")
-    free[_rims(owner, classes, looks)] &= np.uint8(0xFF - persons)
-    for _ in range(0, steps, _BRIDGE):
-        near = grown
-        for _ in range(_BRIDGE):
-            near = _spread(near)
-        fresh = near & free
-        fresh &= -fresh  # of several who reach a pixel at once the first one has it
-        if not fresh.any():
-            break
-        grown |= fresh
-        free[fresh != 0] = 0
-    for index, _ in growing:
-        owner[grown == 1 << index] = index
-
-
-def _rims(
-    owner: Int8[ndarray, "p y x"], classes: Int8[ndarray, "p y x"], looks: Sequence[Appearance]
-) -> Bool[ndarray, "p y x"]:
-    """The blurred edges of things where they look like hair or trousers: one pixel thick, along the thing's colour.
-
-    Hair, legs and shoes are thicker than that.
-    """
-    things = _spread(np.isin(owner, [i for i, look in enumerate(looks) if look.is_thing]).astype(np.uint8)) != 0
-    dark = (classes == HAIR_CLASS) | (classes == DARK_CLASS)
-    block = dark[:, 1:, 1:] & dark[:, 1:, :-1] & dark[:, :-1, 1:] & dark[:, :-1, :-1]
-    thick = np.zeros_like(dark)
-    for rows, columns in ((1, 1), (1, 0), (0, 1), (0, 0)):
-        thick[:, rows : rows + block.shape[1], columns : columns + block.shape[2]] |= block
-    rims: Bool[ndarray, "p y x"] = things & dark & ~thick
-    return rims
-
-
-def _spread(bits: UInt8[ndarray, "p y x"]) -> UInt8[ndarray, "p y x"]:
-    near = bits.copy()
-    near[:, 1:] |= bits[:, :-1]
-    near[:, :-1] |= bits[:, 1:]
-    near[:, :, 1:] |= bits[:, :, :-1]
-    near[:, :, :-1] |= bits[:, :, 1:]
-    return near
 
 
 # --- what is left over ----------------------------------------------------------------------------------------------

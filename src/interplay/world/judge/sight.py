@@ -63,7 +63,7 @@ def states_of(
     if look.is_person:
         visible &= _has_head(look, mask, head, others)
     states = [State.SEEN if v else State.MISSING for v in visible]
-    peeps = (left >= _PEEPS * look.area) & beside(mask, others) & (not look.is_thing)
+    peeps = (left >= _PEEPS * look.area) & beside(mask, others)
     for_good = _THING_FOR_GOOD if look.is_thing else _BEHIND_FOR_GOOD
     for start, stop in _unseen_runs(visible.tolist()):
         needed = _BEHIND_FOR_A_WHILE if stop < len(states) else for_good
@@ -71,10 +71,10 @@ def states_of(
         after = mask[stop] if stop < len(states) else before
         places = (before, after) if stop < len(states) else (before,)
         stays = start > 0 and _covered(before, look.mask) >= _AT_HOME
-        goes_behind = start > 0 and peeps[start]
+        goes_behind = start > 0 and peeps[start] and not look.is_thing
         hidden = (
             peeps[f]
-            or max(_covered(place, others[f] | mask[f]) for place in places) >= needed
+            or max(_covered(place, others[f] | mask[f] | shown[f]) for place in places) >= needed
             or (stays and _covered(look.mask, others[f] | shown[f]) >= 1.0 - _SEEN)
             or (goes_behind and beside(mask[start : start + 1], others[f : f + 1])[0])
             for f in range(start, stop)

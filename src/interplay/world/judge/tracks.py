@@ -16,8 +16,9 @@ from numpy import ndarray
 
 from interplay.world.judge.appearance import Appearance, Setting, View, setting_of
 from interplay.world.judge.brief import Brief
+from interplay.world.judge.growth import NOBODY
 from interplay.world.judge.heads import facing_of, head_of
-from interplay.world.judge.ownership import NOBODY, Ownership, Stray, assign
+from interplay.world.judge.ownership import Ownership, Stray, assign
 from interplay.world.judge.places import places_of
 from interplay.world.judge.segment import BACKGROUND, shrink
 from interplay.world.judge.sight import State, beside, states_of
@@ -133,7 +134,7 @@ class _Found:
         shown, filled = self.classes == look.colour_class, self.classes != BACKGROUND
         states = states_of(look, mask, own, head, others, shown, filled, home)
         x, y, bottom, top = places_of(look, mask, own, states, view, home)
-        facing = facing_of(look, head, self.frames, mask, x, view, self.softness)
+        facing = facing_of(look, head, self.frames, mask, others, x, view, self.softness)
         return Track(
             look=look,
             view=view,

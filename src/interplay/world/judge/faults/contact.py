@@ -109,14 +109,16 @@ def _under_way(plant: Plant) -> float:
     return _HALF_OPEN if plant.event.verb in ("open", "close") else _UNDER_WAY
 
 
-def _if_free(plant: Plant, motion: Motion, planted: Planted, watched: int) -> Planted | Unplanted:
-    """The fault in this motion, if the pixels show that the target is not touched in so many first frames.
+def _if_free(
+    plant: Plant, motion: Motion, planted: Planted, watched: int, pair: tuple[str, str] | None = None
+) -> Planted | Unplanted:
+    """The fault in this motion, if the pixels show that two do not touch in so many first frames: subject and target.
 
     Where something hides the gap, or outlines run into each other, nobody could tell.
     """
     canvas = plant.painted(motion, plant.scene)
-    pair = plant.numbers(plant.event.subject, plant.target().id)
-    apart = seen_apart(canvas.owner[:watched], pair, plant.scale)
+    numbers = plant.numbers(*(pair or (plant.event.subject, plant.target().id)))
+    apart = seen_apart(canvas.owner[:watched], numbers, plant.scale)
     return replace(planted, frames=plant.developed(canvas)) if apart >= _FREE else Unplanted.UNSEEN
 
 
@@ -169,7 +171,8 @@ def not_handed_over(plant: Plant) -> Planted | Unplanted:
     broken: Facts = frozenset({"touch", "cause", "along", "with", "result"})
     doubtful: Facts = frozenset({"comes", "acts", "agent", "patient"})
     denied, kept = consequences(plant.scene, plant.number, broken, doubtful)
-    return Planted(plant.paint(posed(plant.motion, poses)), denied, kept)
+    pair = str(plant.event.recipient), str(plant.event.object)
+    return _if_free(plant, posed(plant.motion, poses), Planted(plant.true.frames, denied, kept), plant.num_frames, pair)
 
 
 # --- the subject's motion -------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, cast
 
 import numpy as np
-from jaxtyping import Int16
+from jaxtyping import Bool, Int16
 from numpy import ndarray
 
 from interplay.world.canvas import Camera, Canvas
@@ -140,6 +140,16 @@ class Plant:
         draw_lights_and_shadows(canvas, scene, motion)
         draw_members(canvas, scene, motion.poses, own_looks(scene))
         return canvas
+
+    def around(self, place: Path, radius: float) -> Bool[ndarray, "y x"]:
+        """The pixels that are no farther than this from a place of the last frame."""
+        camera = Camera(self.size_hw, self.scene.width)
+        rows, columns = (np.arange(size) + 0.5 for size in self.size_hw)
+        middle = (camera.height - camera.ground - place.y[-1]) * camera.scale, place.x[-1] * camera.scale
+        near: Bool[ndarray, "y x"] = (
+            np.hypot(rows[:, None] - middle[0], columns[None] - middle[1]) <= radius * self.scale
+        )
+        return near
 
     def middle_frame(self) -> int:
         """A random frame of the middle half, from which on something goes wrong."""

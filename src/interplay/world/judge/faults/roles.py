@@ -6,19 +6,24 @@ edge, a way through those who take part) is not planted.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
+from jaxtyping import Bool, Int, Int16
+from numpy import ndarray
 
 from interplay.world.canvas import Canvas
 from interplay.world.figures.owners import PARTS, owner
 from interplay.world.judge.faults.answers import Facts, consequences
 from interplay.world.judge.faults.plant import Plant, Planted, Unplanted, base_of, posed, seen_apart
+from interplay.world.motion.animal import AnimalPose
+from interplay.world.motion.person import PersonPose
+from interplay.world.motion.robot import RobotPose
 from interplay.world.motion.thing import ThingPose
 from interplay.world.physics import faults as impossible
 from interplay.world.scene import Event, Member, Scene
-from interplay.world.staging import Motion
+from interplay.world.staging import Motion, Pose
 from interplay.world.twins import twin
 
 # Verbs that are done from where the subject stands.
@@ -38,8 +43,10 @@ _COMES, _THROWN, _FAR = 0.08, 0.5, 0.85
 # Who touches the wrong one ends so far, in all pixels, from everything else: of two it lies upon, which is touched? So
 # does a hand that waves or points: before somebody else, whose hand is it?
 _FREE = 0.05
-# Of all who take part this share is in sight at the end, whoever else stands before them.
+# Of all who take part this share is in sight at the end, whoever else stands before them; so is the head that turns.
 _IN_SIGHT = 0.5
+# So far around its tip lie a robot's gripper, and around its mouth the front of an animal's head.
+_GRIPPER, _MUZZLE = 0.05, 0.08
 # Nobody is faster, in stage units per sixteenth of a clip: a little more than what is thrown.
 _FASTEST = 0.16
 _TURNED = 0.32
@@ -243,8 +250,8 @@ def _planted(
 ) -> Planted | Unplanted:
     motion, swap = found
     canvas = plant.painted(motion, up_front(plant.scene, swap))
-    shown = {"touch": _touches_alone, "wave": _hand_is_seen, "point": _hand_is_seen}.get(swap.verb)
-    if shown is not None and not shown(plant, canvas, swap):
+    shown = SHOWN.get(swap.verb)
+    if shown is not None and not shown(plant, canvas, motion, swap):
         return Unplanted.UNSEEN
     if not (in_the_open(plant, canvas, motion, swap) and _left_alone(plant, canvas, swap)):
         return Unplanted.UNSEEN
@@ -270,25 +277,55 @@ def _left_alone(plant: Plant, canvas: Canvas, event: Event) -> bool:
     return seen_apart(canvas.owner[-1:], plant.numbers(given, str(true)), plant.scale) >= _FREE
 
 
-def _touches_alone(plant: Plant, canvas: Canvas, event: Event) -> bool:
+def _touches_alone(plant: Plant, canvas: Canvas, motion: Motion, event: Event) -> bool:
     """Whether in the last frame there is room between who touches and all but what it touches."""
     others = [m.id for m in plant.scene.members if m.id not in event.roles]
     pairs = [plant.numbers(event.subject, other) for other in others]
     return all(seen_apart(canvas.owner[-1:], pair, plant.scale) >= _FREE for pair in pairs)
 
 
-def _hand_is_seen(plant: Plant, canvas: Canvas, event: Event) -> bool:
+def _hand_is_seen(plant: Plant, canvas: Canvas, motion: Motion, event: Event) -> bool:
     """Whether in the last frame the hand that waves or points is in sight, with room between it and everybody else.
 
-    Before somebody's head or hand it would be anybody's: skin is skin. Of two hands it is the one farther ahead.
+    Before somebody's head or hand it would be anybody's: skin is skin, and a gripper is as dark as trousers.
     """
-    if plant.scene.member(event.subject).family != "person":
-        return True
     last, number = canvas.owner[-1], plant.scene.ids.index(event.subject)
-    hands = [np.argwhere(last == owner(number, part)) for part in ("near_hand", "far_hand")]
-    ahead = max((h for h in hands if len(h)), key=lambda h: float(event.direction * h[:, 1].mean()), default=None)
-    if ahead is None:
-        return False
+    hand = _hand(plant, last, motion.poses[event.subject], event)
     others = np.argwhere((last >= 0) & (last // len(PARTS) != number))
-    ways = np.hypot(*(ahead[:, None, axis] - others[None, :, axis] for axis in (0, 1)))
+    if not hand.size:
+        return False
+    ways = np.hypot(*(hand[:, None, axis] - others[None, :, axis] for axis in (0, 1)))
     return (float(ways.min(initial=np.inf)) - 1.0) / plant.scale >= _FREE
+
+
+def _hand(plant: Plant, last: Int16[ndarray, "y x"], pose: Pose, event: Event) -> Int[ndarray, "k 2"]:
+    """The pixels of the hand that is farther ahead, or of the gripper, in the last frame."""
+    number = plant.scene.ids.index(event.subject)
+    if isinstance(pose, RobotPose):
+        return np.argwhere((last // len(PARTS) == number) & plant.around(pose.arm.tip, _GRIPPER))
+    hands = [np.argwhere(last == owner(number, part)) for part in ("near_hand", "far_hand")]
+    return max(hands, key=lambda h: float(event.direction * h[:, 1].mean()) if len(h) else -np.inf)
+
+
+def _head_is_seen(plant: Plant, canvas: Canvas, motion: Motion, event: Event) -> bool:
+    """Whether in the last frame nobody hides more than half of the head that has turned."""
+    pose = motion.poses[event.subject]
+    place = plant.around(pose.mouth, _MUZZLE) if isinstance(pose, AnimalPose) else _of_head(plant, pose)
+    member = plant.scene.member(event.subject)
+    alone = plant.painted(motion, replace(plant.scene, members=(member,))).owner[-1]
+    seen = canvas.owner[-1] // len(PARTS) == plant.scene.ids.index(event.subject)
+    return bool((seen & place).sum() >= _IN_SIGHT * ((alone >= 0) & place).sum())
+
+
+def _of_head(plant: Plant, pose: Pose) -> Bool[ndarray, "y x"]:
+    assert isinstance(pose, PersonPose)
+    return plant.around(pose.head, pose.head_radius)
+
+
+# Of verbs that are seen at a hand or a head: whether they are.
+SHOWN: Mapping[str, Callable[[Plant, Canvas, Motion, Event], bool]] = {
+    "touch": _touches_alone,
+    "wave": _hand_is_seen,
+    "point": _hand_is_seen,
+    "look": _head_is_seen,
+}

@@ -66,7 +66,7 @@ def _meetings(case: Case, together: Together) -> set[frozenset[str]]:
         frozenset((one, other))
         for one, other in case.pairs()
         if {one, other} <= people
-        and _nearer_than_at_first(case, one, other)
+        and (_nearer_than_at_first(case, one, other) or _turned_to_each_other(case, one, other))
         and (case.seen.acts(one) | case.seen.acts(other)).any()
         and case.seen.ends(together(case, one, other))
         and _met(case, together, one, other) is not None
@@ -79,6 +79,12 @@ def _nearer_than_at_first(case: Case, one: str, other: str) -> bool:
     return bool(_at_the_end(case, gap) <= gap[0] - FREE)
 
 
+def _turned_to_each_other(case: Case, one: str, other: str) -> bool:
+    """Whether two face each other at the end who did not at first: of two who stood near, this is seen rather."""
+    facing = case.seen.faces(one, other) & case.seen.faces(other, one)
+    return not facing[0] and case.seen.ends(facing)
+
+
 def _at_the_end(case: Case, values: Floats) -> float:
     """The median over the last frames in which it is known; NaN where it is known in none."""
     known = case.seen.tail(values)
@@ -87,8 +93,8 @@ def _at_the_end(case: Case, values: Floats) -> float:
 
 
 def _comer(case: Case, pair: frozenset[str]) -> str | None:
-    """Of two who met the one who clearly came, having walked farther than the other."""
-    walked = {key: abs(_at_the_end(case, case.seen.shifted(key))) for key in pair}
+    """Of two who met the one who clearly came, having walked farther than the other, who may be hidden in its arms."""
+    walked = {key: abs(_at_the_end(case, case.seen.walked(key))) for key in pair}
     comer = max(pair, key=lambda key: walked[key])
     return comer if walked[comer] - min(walked.values()) >= _CLEARLY else None
 
@@ -179,9 +185,16 @@ def _stretched(case: Case, actor: str, way: int) -> Floats:
 
 
 def _out(case: Case, extent: Extent, actor: str, way: int) -> Flags:
-    """In which frames an actor, not as at first, has an arm out on one side, farther than anything on the other."""
+    """In which frames an actor, not as at first, has an arm out on one side.
+
+    It is farther than anything on the other side. Beside the head it may also have come out farther: a girl's pigtails
+    are as far from the start.
+    """
     here, there = extent(case, actor, way), extent(case, actor, -way)
-    out: Flags = lasting((here >= 1.0) & (here > there)) & case.seen.acts(actor)
+    farther = here > there
+    if extent is _raised:
+        farther |= here - here[0] > there - there[0]
+    out: Flags = lasting((here >= 1.0) & farther) & case.seen.acts(actor)
     return out
 
 
@@ -270,8 +283,9 @@ def _arm_out(case: Case) -> Flags:
 
 
 def _raises_arm(case: Case) -> int | None:
-    out = reach(case, case.s, case.d, *_AHEAD)
-    return first(lasting(out >= out[0] + NUDGE))
+    """The subject reaches farther ahead than at first, or as far as a stretched arm, which it did not at first."""
+    ahead, out = reach(case, case.s, case.d, *_AHEAD), _arm_out(case)
+    return first(lasting(ahead >= ahead[0] + NUDGE) | (out & ~out[0]))
 
 
 def _stretches(case: Case) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from interplay.world.judge.evidence import APART, FREE, NUDGE, STEP, TOUCH, Flags, Floats, first, lasting
+from interplay.world.judge.evidence import APART, FREE, NUDGE, STEP, TOUCH, Flags, Floats, first, lasting, mostly
 from interplay.world.judge.verbs.base import Case, Shown, acts, at_end, at_start, ends, is_apart, meets, nearer
 from interplay.world.judge.verbs.contact import at_chest
 from interplay.world.judge.verbs.effects import MOVED, agent, begins, recipient
@@ -220,7 +220,10 @@ def _flies(case: Case) -> int | None:
 
 
 def _catches(case: Case) -> int | None:
-    return first(case.seen.touch(case.r, case.o), _flies(case))
+    """The recipient has the object, and keeps it: what flies past somebody to another is not caught."""
+    touch = case.seen.touch(case.r, case.o)
+    caught = first(touch, _flies(case))
+    return caught if caught is not None and mostly(touch[caught:]) else None
 
 
 def _caught(case: Case) -> int | None:
