@@ -124,7 +124,8 @@ class Training:
         installed = install_method(backbone, config)
         data = subject.clips(backbone, config, None if installed is None else installed.identity)
         aligned = MatrixConfig(v2t_layers=subject.layers[0], v2v_layers=subject.layers[1])
-        add_trained(backbone, config, installed, MatrixSites.of(backbone, aligned).lora_sites(backbone))
+        sites = [own.lora_sites(backbone) for own in MatrixSites.of_each(backbone, aligned)]
+        add_trained(backbone, config, installed, sites)
         self.losses: FineTuneLosses = build_losses(config, backbone, data, installed)
         self.losses.train()
         self.trained = [parameter for parameter in self.losses.parameters() if parameter.requires_grad]

@@ -27,8 +27,11 @@ from interplay.generate.config import GenerateConfig
 from interplay.methods.matrix.adapter import save_adapter
 from interplay.methods.matrix.config import MatrixConfig
 from interplay.methods.matrix.install import install
+from interplay.methods.matrix.layers import lists_of_each
 from interplay.records.geometry import Fit
 from interplay.records.media.video import read_image, read_video
+from interplay.train.config import TrainConfig
+from interplay.train.run import with_chosen_layers
 
 VARIANTS = ["noun_v2t", "noun_v2v", "verb_v2t", "verb_v2v"]
 _ORDER = ["noun_v2t", "verb_v2t", "noun_v2v", "verb_v2v"]
@@ -439,6 +442,12 @@ def test_two_experts_are_judged_apart(clips, experts_folder, tmp_path, monkeypat
         assert entry["steps"] == told[number]["steps"]
         assert len(drawn[Path(entry["file"]).name]) == len(entry["steps"])
         assert f"expert {number}" in entry["title"]
+
+    # A training aligns each at the layers that it chose itself.
+    open_recipe = TrainConfig(backbone="x", matrix=MatrixConfig(), steps=1, batch_size=1, learning_rate=1e-3)
+    matrix = with_chosen_layers(open_recipe, made).matrix
+    for relation, layers in (("v2t", matrix.v2t_layers), ("v2v", matrix.v2v_layers)):
+        assert lists_of_each(layers, 2, where="x") == tuple(tuple(expert["chosen"][relation]) for expert in told)
 
     # What the noisy expert is found to do does not depend on whether the other one was looked at.
     alone = analyze.run(_data(experts_folder, timesteps=(0.95,), **settings), clips, tmp_path / "alone")

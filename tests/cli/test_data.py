@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from interplay.core.additions import extend
 from interplay.core.artifacts import Artifact
 
 
@@ -125,6 +126,25 @@ def test_convert_tells_scripts_that_clips_were_left_out(damaged: Path, tmp_path:
     again = run("convert", damaged, "--from", "store", "--out", tmp_path / "out", "--allow-quarantine")
     assert again.returncode == 0
     assert "already there" in again.stderr
+
+
+def test_what_another_command_has_half_added_goes_with_overwrite_alone(clips: Artifact, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(clips.path, out)
+
+    def stop(folder: Path) -> dict[str, object]:
+        (folder / "half.txt").touch()
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        extend(out, kind="clips", config={"source": "another"}, inputs={}, make=stop)
+    words = ("convert", clips.path, "--append", "--out", out)
+    expect_one_sentence(run(*words), "holds unfinished work, begun with source", "or --overwrite to drop")
+    assert (out / "half.txt").is_file()
+    added = run(*words, "--overwrite")
+    assert added.returncode == 0, added.stderr
+    assert "unfinished work, begun with source" in added.stderr
+    assert not (out / "half.txt").exists()
 
 
 def test_convert_to_a_foreign_layout_and_back(clips: Artifact, tmp_path: Path) -> None:

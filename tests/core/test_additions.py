@@ -13,8 +13,9 @@ import pytest
 
 from interplay.core import additions
 from interplay.core.additions import extend
-from interplay.core.artifacts import Artifact, External, build, open_artifact, scratch, verify
+from interplay.core.artifacts import ADDING, Artifact, External, build, open_artifact, scratch, verify
 from interplay.core.errors import InputError
+from interplay.core.files import read_json, write_json
 
 Make = Callable[[Path], Mapping[str, Any]]
 
@@ -37,8 +38,8 @@ def old(tmp_path: Path) -> Artifact:
     return build(tmp_path / "out", kind="clips", config={"seed": 1}, inputs={}, make=write(a="old"))
 
 
-def add(old: Artifact, make: Make, *, value: int = 1, **inputs: External) -> Artifact:
-    return extend(old.path, kind="clips", config={"more": value}, inputs=inputs, make=make)
+def add(old: Artifact, make: Make, *, value: int = 1, overwrite: bool = False, **inputs: External) -> Artifact:
+    return extend(old.path, kind="clips", config={"more": value}, inputs=inputs, make=make, overwrite=overwrite)
 
 
 def names(folder: Path) -> list[str]:
@@ -122,14 +123,54 @@ def test_an_addition_that_was_broken_off_goes_on(old: Artifact) -> None:
     assert names(new.path) == ["a.txt", "b.txt", "manifest.json", "mine.txt"]
 
 
-def test_another_addition_first_clears_what_was_half_added(old: Artifact, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_was_half_added_is_not_dropped_unasked(
+    tmp_path: Path, old: Artifact, capsys: pytest.CaptureFixture[str]
+) -> None:
     (old.path / "mine.txt").write_text("a file of somebody's own")
     with pytest.raises(KeyboardInterrupt):
         add(old, stopped_after("b"))
-    new = add(old, write(c="other"), value=2)
-    assert "half added, cleared" in capsys.readouterr().err
+    cure = "; run it as it was begun, or --overwrite to drop the unfinished work$"
+    with pytest.raises(InputError, match=rf"out: holds unfinished work, begun with more 1 \(now 2\){cure}"):
+        add(old, never, value=2)
+    with pytest.raises(InputError, match=rf"begun with no input source{cure}"):
+        add(old, never, source=External(tmp_path / "source", "abc"))
+    assert (old.path / "b.txt").read_text() == "half"
+    new = add(old, write(c="other"), value=2, overwrite=True)
+    assert "out: unfinished work, begun with more 1 (now 2), cleared" in capsys.readouterr().err
     assert names(new.path) == ["a.txt", "c.txt", "manifest.json", "mine.txt"]
     assert [entry["config"] for entry in new.manifest["added"]] == [{"more": 2}]
+
+
+def test_a_note_of_before_settings_were_told_is_refused_all_the_same(old: Artifact) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        add(old, stopped_after("b"))
+    note = read_json(old.path / ADDING)
+    write_json(old.path / ADDING, {name: note[name] for name in ("identity", "manifest", "besides")})
+    with pytest.raises(InputError, match="begun with another config or other inputs"):
+        add(old, never, value=2)
+
+
+def test_an_addition_that_added_nothing_yet_is_in_nobodys_way(
+    old: Artifact, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stop(folder: Path) -> Mapping[str, Any]:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        add(old, stop)
+    assert [entry["config"] for entry in add(old, write(c="c"), value=2).manifest["added"]] == [{"more": 2}]
+    assert capsys.readouterr().err == ""
+
+
+def test_an_error_keeps_what_was_added_and_says_so(old: Artifact, capsys: pytest.CaptureFixture[str]) -> None:
+    def wrong(folder: Path) -> Mapping[str, Any]:
+        (folder / "b.txt").write_text("half")
+        raise InputError("is no table", where="x.csv", cure="mend it")
+
+    with pytest.raises(InputError, match=r"x\.csv: is no table"):
+        add(old, wrong)
+    assert "out: what is done is kept; a run with the same settings and inputs goes on" in capsys.readouterr().err
+    assert sorted(add(old, write(b="whole")).manifest["files"]) == ["a.txt", "b.txt"]
 
 
 def test_an_error_before_anything_was_added_changes_nothing(old: Artifact) -> None:

@@ -192,6 +192,33 @@ def test_an_id_that_is_there_must_mean_the_same_clip(make_located: MakeClip, tmp
     assert ClipStore(out).ids == ("c0", "c1", "c2")
 
 
+def test_what_another_conversion_has_half_added_is_not_dropped_unasked(make_located: MakeClip, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    convert(TO_STORE, listed(tmp_path / "first", [make_located("c0")]), out)
+
+    def killed_after(clip_id: str) -> Iterator[LocatedClip | Rejected]:
+        yield make_located(clip_id)
+        raise KeyboardInterrupt
+
+    second, third = listed(tmp_path / "second", []), listed(tmp_path / "third", [make_located("c2")])
+    for source in (second, third):
+        (source.path / "data.csv").write_text(source.path.name)
+    second.format.items = killed_after("c1")
+    with pytest.raises(KeyboardInterrupt):
+        append(TO_STORE, second, out)
+    with pytest.raises(InputError, match=r"out: holds unfinished work, begun with content .* \(now .*\); run it as"):
+        append(TO_STORE, third, out)
+    second.format.items = [make_located("c1")]
+    append(TO_STORE, second, out)
+    assert ClipStore(out).ids == ("c0", "c1")
+    second.format.items = killed_after("c3")
+    (second.path / "data.csv").write_text("second, changed")
+    with pytest.raises(KeyboardInterrupt):
+        append(TO_STORE, second, out)
+    append(TO_STORE, third, out, overwrite=True)
+    assert ClipStore(out).ids == ("c0", "c1", "c2")
+
+
 def test_only_a_store_can_be_added_to(make_located: MakeClip, tmp_path: Path) -> None:
     source = listed(tmp_path / "source", [make_located()])
     other = ConvertConfig(source=FormatChoice(name="listed"), target=FormatChoice(name="matrix"))

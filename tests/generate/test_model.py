@@ -20,7 +20,9 @@ from interplay.generate.config import SamplingConfig
 from interplay.generate.model import Model
 from interplay.generate.requests import Request
 from interplay.methods.matrix.config import MatrixConfig
+from interplay.methods.matrix.files import write_layers
 from interplay.methods.matrix.guidance import Course
+from interplay.methods.matrix.layers import Layers
 from interplay.records.masks import MaskTrack
 from interplay.records.media.images import read_image
 from interplay.records.media.video import read_video
@@ -180,6 +182,14 @@ def test_guidance_is_at_the_layers_that_the_training_aligned(
     assert np.array_equal(interplay.reproduce(tmp_path / "clip.json", adapter=adapter).frames, clip.frames)
     with pytest.raises(InputError, match=r"guidance\.cmg_layers: no layer is chosen, .*; name some of 0 to 1"):
         interplay.load(small, adapter=adapter).generate(PROMPT, **given, guidance=scales)
+    # An adapter that says so itself knows its layers wherever it lies, and is not the one that does not.
+    away = tmp_path / "away"
+    shutil.copytree(adapter, away)
+    write_layers(away, Layers(v2t=(1,), v2v=(0,)))
+    moved = interplay.load(small, adapter=away).generate(PROMPT, **given, guidance=scales)
+    assert np.array_equal(moved.frames, clip.frames)
+    assert moved.facts["guidance"] == clip.facts["guidance"]
+    assert moved.facts["adapter"] != clip.facts["adapter"]
 
 
 @pytest.mark.parametrize(

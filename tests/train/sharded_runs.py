@@ -21,6 +21,7 @@ from interplay.train import loop, losses
 from interplay.train.config import TrainConfig
 from interplay.train.loop import Examination, LoopConfig, Schedule, Trainer
 from interplay.train.run import run
+from interplay.train.sharding import Shards
 
 make_accelerator = loop.make_accelerator
 STEPS = 24
@@ -93,7 +94,7 @@ def small_runs(folder: Path) -> None:
     """In shards: unbroken, gone on with, broken off for one process to go on with, and begun by one."""
     share_out()
     unbroken = small(folder / "unbroken", accumulate=1)
-    assert unbroken._sharded
+    assert isinstance(unbroken._layout, Shards)
     unbroken.run()
     small(folder / "broken", accumulate=1).advance(14)
     gone_on = small(folder / "broken", accumulate=1)
@@ -120,7 +121,7 @@ def whole_runs(folder: Path, recipe: str, clips: str) -> None:
         run(config, open_artifact(Path(clips)), folder / name, cache=Cache(folder / "cache"))
 
     def saved_and_broken_off(trainer: Trainer) -> None:
-        assert trainer._sharded
+        assert isinstance(trainer._layout, Shards)
         save(trainer)
         raise BrokenOffError
 
@@ -142,7 +143,7 @@ def expert_runs(folder: Path, recipe: str, clips: str) -> None:
 
     def noted(self: Any, *arguments: Any) -> Any:
         found = noised(self, *arguments)
-        drawn.extend((self.backbone._expert(found.noised.timesteps) is self.transformers[0], *arguments[-1].tolist()))
+        drawn.extend((self.backbone.expert_at(found.noised.timesteps) == 0, *arguments[-1].tolist()))
         return found
 
     losses.FineTuneLosses.noised = noted  # type: ignore[method-assign]

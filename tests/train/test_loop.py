@@ -214,7 +214,8 @@ def test_trackers_hear_of_every_step(tmp_path: Path) -> None:
     [
         ({"gradient_accumulation_steps": 4}, "asks for 4 parts of a gradient and the recipe for 2"),
         ({"mixed_precision": "fp16"}, "asks for float16 and the recipe for float32"),
-        ({"distributed_type": "DEEPSPEED"}, "asks for DEEPSPEED, .* use DDP, or FSDP2"),
+        ({"distributed_type": "MEGATRON_LM"}, "asks for MEGATRON_LM, .* use DDP, FSDP2 or DeepSpeed"),
+        ({"distributed_type": "DEEPSPEED"}, "asks for DeepSpeed, and Muon needs whole matrices"),
         ({"distributed_type": "FSDP"}, "first version of FSDP; set fsdp_version: 2"),
         ({"distributed_type": "FSDP", "is_fsdp2": True}, "Muon needs whole matrices"),
     ],

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from contracts.wan_variants import experts, plain
 from interplay.backbones.batch import Batch
 from interplay.backbones.cogvideox.tiny import TinyCogVideoX, build
 from interplay.grid.token_grid import TokenGrid
@@ -173,6 +174,27 @@ def test_the_bell_weighs_whole_clips_and_is_one_on_average(backbone, data) -> No
     each = draw.noised.loss(losses.predict(draw))
     weight = bell(draw.noised.timesteps, 1000) / bell_mean(backbone)
     torch.testing.assert_close(losses(_seeded())["loss"], (each * weight).mean())
+
+
+@pytest.mark.parametrize("shift", [None, 5.0])
+def test_noise_is_drawn_with_the_recipes_shift(monkeypatch: pytest.MonkeyPatch, shift: float | None) -> None:
+    wan, drawn = plain(), []
+
+    def spy(count: int, generator: torch.Generator, shift: float | None = None) -> torch.Tensor:
+        drawn.append(shift)
+        return torch.full((count,), 500)
+
+    monkeypatch.setattr(wan, "draw_timesteps", spy)
+    settings = CONFIG.model_copy(update={"timestep_shift": shift})
+    FineTuneLosses(wan, MadeUp(wan, wan.grid(9, (32, 48))), settings).draw(_seeded())
+    assert drawn == [shift]
+
+
+def test_the_mean_of_the_bell_is_of_single_draws(backbone) -> None:
+    for model, shift in ((backbone, None), (plain(), 5.0), (experts(), 5.0)):
+        generator = torch.Generator().manual_seed(0)
+        drawn = torch.cat([model.draw_timesteps(1, generator, shift) for _ in range(1000)])
+        assert bell_mean(model, shift) == float(bell(drawn, 1000).mean())
 
 
 def test_targets_lose_their_words_and_nothing_else(data) -> None:

@@ -13,6 +13,7 @@ from contracts.wan_variants import CONFIG, image_tokens
 from interplay.backbones.registry import load_backbone
 from interplay.backbones.wan.adapter import Wan
 from interplay.core.artifacts import Artifact
+from interplay.core.cache import Cache
 from interplay.core.config import load_recipe
 from interplay.core.errors import InputError
 from interplay.core.files import read_json
@@ -58,12 +59,36 @@ def recipe(backbone: str, *changes: str) -> TrainConfig:
     return load_recipe(recipe_path("matrix-wan2.1-14b"), TrainConfig, [f"backbone={backbone}", *SMALL, *changes])
 
 
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Cache:
+    """What is computed once per clip, for the trainings that read the clips alike."""
+    return Cache(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[float | None]:
+    """The shift of every draw of timesteps."""
+    shifts: list[float | None] = []
+    own = Wan.draw_timesteps
+
+    def spy(self: Wan, count: int, generator: torch.Generator, shift: float | None = None) -> torch.Tensor:
+        shifts.append(shift)
+        return own(self, count, generator, shift)
+
+    monkeypatch.setattr(Wan, "draw_timesteps", spy)
+    return shifts
+
+
 # The stock loader fills in zeros for the image projections that an adapter of the text leaves out; peft remarks on it.
 @pytest.mark.filterwarnings("ignore:While injecting the PEFT adapters:RuntimeWarning")
-def test_a_step_with_the_released_settings_aligns_every_id(official: Artifact, wan: str, tmp_path: Path) -> None:
+def test_a_step_with_the_released_settings_aligns_every_id(
+    official: Artifact, wan: str, cache: Cache, drawn: list[float | None], tmp_path: Path
+) -> None:
     clips = ClipStore(official.path)
+    assert len(clips.ids) == 2
     assert all(not clip.interactions and clip.tracks for clip in map(clips.get, clips.ids))
-    trained = run(recipe(wan), official, tmp_path / "out")
+    trained = run(recipe(wan), official, tmp_path / "out", cache=cache)
+    assert drawn == [5.0, 5.0]  # of the step, and for the mean of the bell
     (row,) = csv.DictReader((trained.path / "losses.csv").open())
     assert {name for name in row if name.startswith(("sga", "spa"))} == {"sga_instance", "spa_instance"}
     assert float(row["sga_instance"]) > 0
@@ -79,28 +104,16 @@ def test_a_step_with_the_released_settings_aligns_every_id(official: Artifact, w
     assert {site.kind for site in again.sites()} == {"self", "cross"}
 
 
-def test_the_paper_variant_takes_the_same_clips(official: Artifact, wan: str, tmp_path: Path) -> None:
+def test_the_paper_variant_takes_the_same_clips(
+    official: Artifact, wan: str, cache: Cache, drawn: list[float | None], tmp_path: Path
+) -> None:
     matrix = "matrix={variant: paper, v2t_layers: [1], v2v_layers: [0], decoder_width: 4, decoder_depth: 0}"
-    trained = run(recipe(wan, matrix, "timestep_shift=null"), official, tmp_path / "out")
+    trained = run(recipe(wan, matrix, "timestep_shift=null"), official, tmp_path / "out", cache=cache)
+    assert drawn == [None]
     (row,) = csv.DictReader((trained.path / "losses.csv").open())
     for term in ("sga_subject", "sga_object", "spa_subject", "spa_object"):
         assert float(row[term]) > 0
     assert float(row["sga_verb"]) == 0  # the official captions mark no verb
-
-
-def test_noise_is_drawn_with_the_recipes_shift(
-    official: Artifact, wan: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    drawn: list[float | None] = []
-    own = Wan.draw_timesteps
-
-    def spy(self: Wan, count: int, generator: torch.Generator, shift: float | None = None) -> torch.Tensor:
-        drawn.append(shift)
-        return own(self, count, generator, shift)
-
-    monkeypatch.setattr(Wan, "draw_timesteps", spy)
-    run(recipe(wan, "matrix=null"), official, tmp_path / "out")
-    assert drawn == [5.0]
 
 
 def test_a_shift_of_a_model_that_has_none_is_refused(official: Artifact, backbone_folder: str, tmp_path: Path) -> None:

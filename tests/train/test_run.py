@@ -16,7 +16,9 @@ from interplay.core.config import load_recipe
 from interplay.core.errors import InputError
 from interplay.core.files import write_json
 from interplay.methods.matrix.config import MatrixConfig
+from interplay.methods.matrix.files import read_layers
 from interplay.methods.matrix.install import install
+from interplay.methods.matrix.layers import Layers
 from interplay.recipes import recipe_names, recipe_path
 from interplay.records.store.reader import ClipStore
 from interplay.train.config import LoraConfig, TrainConfig
@@ -45,6 +47,7 @@ def test_a_run_writes_what_the_next_stages_read(backbone_folder: str, clips: Art
         assert all(float(row[term]) >= 0 for row in rows)
         assert any(float(row[term]) > 0 for row in rows)
     assert artifact.summary["layers"] == {"v2t": [0], "v2v": [1]}
+    assert read_layers(artifact.path / "adapter") == Layers(v2t=(0,), v2v=(1,))
     assert load_recipe(artifact.path / "recipe.yaml", TrainConfig).matrix == MATRIX
     adapted = {key.split(".")[2] for key in lora_of(artifact)}
     assert adapted == {"0", "1"}

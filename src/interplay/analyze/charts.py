@@ -15,8 +15,8 @@ from numpy import ndarray
 from interplay.analyze.config import Measure
 from interplay.analyze.experts import expert_of, variant_of
 from interplay.analyze.judging import VariantVerdict
-from interplay.analyze.verdict import CHOSEN_FROM
 from interplay.core.files import full_disk_named
+from interplay.methods.matrix.layers import CHOSEN_FROM
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

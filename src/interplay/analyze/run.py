@@ -312,9 +312,12 @@ def _notes_of_experts(experts: Sequence[Mapping[str, Any]]) -> list[str]:
     shares = ", ".join("expert {expert} at {timesteps[0]} to {timesteps[1]}".format_map(told) for told in experts)
     notes = [
         f"The model has {len(experts)} experts that share the timesteps: {shares}. Each is judged alone, over its own "
-        "steps; as training aligns the same layers in all of them, those that any of them chooses are chosen."
+        "steps, and training aligns each at the layers that it chooses itself (experts); chosen lists them all."
     ]
     for told in experts:
         if not told["steps"]:
-            notes.append(f"No step of this analysis runs expert {told['expert']}, so nothing is known of its layers.")
+            notes.append(
+                f"No step of this analysis runs expert {told['expert']}, so nothing is known of its layers: training "
+                "aligns it at those that the others choose."
+            )
     return notes

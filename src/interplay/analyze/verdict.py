@@ -3,8 +3,9 @@
 ``variants`` maps each variant (where experts share the noise levels: each variant in each expert, see :mod:`.experts`)
 to its ``influential`` and ``dominant`` layers, its ``picks``, and a ``table`` with one row per layer. ``chosen`` holds
 what a training aligns: ``v2t`` the picks of noun and verb, ``v2v`` those of the noun (the paper trains v2v on nouns
-alone). ``stable`` says of each chosen layer whether resampled clips (ten at least) and every noise choose it again.
-``notes`` says in sentences where the data did not support the full rule, or the choice is not stable.
+alone). Of several experts it is what any of them picks; what each does stands under ``experts``, and that is aligned.
+``stable`` says of each chosen layer whether resampled clips (ten at least) and every noise choose it again. ``notes``
+says in sentences where the data did not support the full rule, or the choice is not stable.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from interplay.analyze.config import AnalyzeConfig
 from interplay.analyze.experts import expert_of, names_of, variant_of
 from interplay.analyze.judging import VariantVerdict
 from interplay.analyze.labels import Labels
+from interplay.methods.matrix.layers import CHOSEN_FROM
 
-CHOSEN_FROM: Mapping[str, tuple[str, ...]] = {"v2t": ("noun_v2t", "verb_v2t"), "v2v": ("noun_v2v",)}
 # Resampling fewer clips than this says more about the draw than about the layers.
 _FEW_CLIPS = 10
 
@@ -49,7 +50,7 @@ def summarise(
 def choose(verdicts: Mapping[str, VariantVerdict]) -> dict[str, list[int]]:
     """The union of the picks that count for each relation: noun before verb, and of each the noisiest expert first.
 
-    Training aligns the same layers in every expert, so a layer that one of them chooses is among them.
+    Of the verdicts on several experts a layer that one of them chooses is among them.
     """
     return {
         relation: list(dict.fromkeys(layer for verdict in _that_count(verdicts, relation) for layer in verdict.picks))

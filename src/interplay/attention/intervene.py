@@ -12,7 +12,6 @@ tokens, ``t`` text tokens, ``j`` words of a clip (text tokens that something is 
 from __future__ import annotations
 
 import functools
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,9 +23,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.overrides import TorchFunctionMode
 
 from interplay.attention.compiled import put_back, set_aside
+from interplay.attention.intercept import Arguments, catching, uncaught
 from interplay.attention.observe import ObservingProcessor
 from interplay.attention.regions import Region
 from interplay.attention.requests import AttentionCall, Mass
@@ -196,7 +195,7 @@ class _ChangingProcessor:
 
     def _run(self, *args: Any, **kwargs: Any) -> Any:
         kernel = _ChangedKernel(self._change)
-        with kernel:
+        with catching(kernel):
             output = self.original(*args, **kwargs)
         if kernel.calls != self._sites[0].calls:
             raise InputError(
@@ -214,43 +213,20 @@ class _ChangingProcessor:
         return output
 
 
-class _ChangedKernel(TorchFunctionMode):
-    """While active, hands the output of each attention call to ``change`` (number of the call, output, call, value)."""
+class _ChangedKernel:
+    """A handler that hands each call's output to ``change`` (number of the call, output, call, value)."""
 
     def __init__(self, change: Callable[[int, Tensor, AttentionCall, Tensor], Tensor]) -> None:
-        super().__init__()
         self._change = change
         self.calls = 0
 
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        if func is not functional.scaled_dot_product_attention:
-            return func(*args, **(kwargs or {}))
+    def __call__(self, kernel: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
         number, self.calls = self.calls, self.calls + 1
-        output = func(*args, **(kwargs or {}))
-        call, value = _call(*args, **(kwargs or {}))
+        given = Arguments(*args, **kwargs)
+        output = kernel(*args, **kwargs)
         # An observation around this one is to see the model's own calls alone.
-        with torch._C.DisableTorchFunction():
-            return self._change(number, output, call, value)
-
-
-def _call(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attn_mask: Tensor | None = None,
-    dropout_p: float = 0.0,
-    is_causal: bool = False,
-    scale: float | None = None,
-    enable_gqa: bool = False,
-) -> tuple[AttentionCall, Tensor]:
-    mask = attn_mask if attn_mask is None else attn_mask[(None,) * (4 - attn_mask.ndim)]
-    return AttentionCall(query, key, mask, 1 / math.sqrt(query.shape[-1]) if scale is None else scale), value
+        with uncaught():
+            return self._change(number, output, given.call(), given.value)
 
 
 def _by_module(backbone: Backbone, changes: Sequence[Change]) -> dict[str, list[Site]]:

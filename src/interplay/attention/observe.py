@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from interplay.attention.compiled import put_back, set_aside
-from interplay.attention.intercept import Interception
+from interplay.attention.intercept import Listing, catching
 from interplay.attention.ledger import Ledger
 from interplay.attention.requests import AttentionCall, Request, ScoreGroup
 from interplay.attention.step_caches import refuse_step_cache
@@ -139,11 +139,12 @@ class ObservingProcessor:
     def _run(self, *args: Any, **kwargs: Any) -> Any:
         if _inside_backward():
             return self.original(*args, **kwargs)
-        with Interception(log_sum_exp=any(observer.after_softmax for observer in self.observers)) as interception:
+        listing = Listing(log_sum_exp=any(observer.after_softmax for observer in self.observers))
+        with catching(listing):
             output = self.original(*args, **kwargs)
-        with _no_autocast(interception.calls):
+        with _no_autocast(listing.calls):
             for observer in self.observers:
-                observer.measure(_call_of(interception.calls, observer.site))
+                observer.measure(_call_of(listing.calls, observer.site))
         return output
 
 
@@ -271,5 +272,6 @@ def _inside_backward() -> bool:
 def _no_autocast(calls: Sequence[AttentionCall]) -> AbstractContextManager[Any]:
     """Statistics are computed in float32 even when the model runs under autocast."""
     device = calls[0].query.device.type if calls else "cpu"
-    # The meta device, on which a rehearsal runs, has no autocast that could be off.
-    return torch.autocast(device, enabled=False) if device != "meta" else nullcontext()
+    # The meta device, on which a rehearsal runs, knows no autocast and refuses the question.
+    on = device != "meta" and torch.is_autocast_enabled(device)
+    return torch.autocast(device, enabled=False) if on else nullcontext()

@@ -294,8 +294,11 @@ class Backbone(ABC):
         """A fresh run of the model's own scheduler with this many steps, for clips that start with ``first_frame``."""
 
     @abstractmethod
-    def add_lora(self, sites: Sequence[Site], rank: int, alpha: float) -> None:
-        """Add trainable low-rank adapters (peft) to the projections of these sites; everything else stays as it is."""
+    def add_lora(self, sites: Sequence[Site], rank: int, alpha: float, *, expert: int | None = None) -> None:
+        """Add trainable low-rank adapters (peft) to the projections of these sites; everything else stays as it is.
+
+        In all of :attr:`transformers`, or in one of them (``expert``).
+        """
 
     @abstractmethod
     def save_lora(self, folder: Path) -> None:
@@ -324,9 +327,22 @@ class Backbone(ABC):
         """The timesteps of each of :attr:`transformers`, in their order: noisiest first."""
         return (range(self.objective.num_train_timesteps),)
 
-    def expert_of(self, timestep: int) -> int:
+    def expert_of(self, timestep: float) -> int:
         """Which of :attr:`transformers` runs at this timestep; pure noise may be one above the last that is trained."""
         return next(number for number, own in enumerate(self.expert_timesteps) if timestep >= own.start)
+
+    def expert_at(self, timesteps: Tensor) -> int:
+        """Which of :attr:`transformers` runs in a forward at these timesteps; ``ValueError`` where they are of several.
+
+        On ``meta``, where timesteps have no values, the first.
+        """
+        if len(self.transformers) == 1 or timesteps.is_meta:
+            return 0
+        experts = set(map(self.expert_of, timesteps.tolist()))
+        if len(experts) > 1:
+            boundary = self.expert_timesteps[min(experts)].start
+            raise ValueError(f"timesteps {timesteps.tolist()} lie on both sides of the experts' boundary {boundary}")
+        return experts.pop()
 
     def draw_expert(self, generator: torch.Generator, shift: float | None = None) -> int:
         """Which of :attr:`transformers` a random batch is for: each as often as its noise levels are drawn."""

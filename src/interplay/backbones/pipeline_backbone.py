@@ -110,8 +110,8 @@ class PipelineBackbone(Backbone):
         if self.native != self.released(self.pipeline):
             write_native(folder, self.native)
 
-    def add_lora(self, sites: Sequence[Site], rank: int, alpha: float) -> None:
-        for transformer in self.transformers:
+    def add_lora(self, sites: Sequence[Site], rank: int, alpha: float, *, expert: int | None = None) -> None:
+        for transformer in self.transformers if expert is None else (self.transformers[expert],):
             add_adapters(transformer, sites, rank, alpha)
 
     def save_lora(self, folder: Path) -> None:

@@ -86,7 +86,10 @@ def convert(
     allow_quarantine: Annotated[
         bool, typer.Option("--allow-quarantine", help="End with 0 although some clips were left out.")
     ] = False,
-    add: Annotated[bool, typer.Option("--append", help="Add the clips to the finished store OUT.")] = False,
+    add: Annotated[
+        bool,
+        typer.Option("--append", help="Add the clips to the finished store OUT, which --overwrite never replaces."),
+    ] = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Convert a dataset, clip by clip; what cannot be used is listed in OUT/quarantine.jsonl.
@@ -100,7 +103,7 @@ def convert(
 
     opened = open_source(source, source_format, options or ())
     config = ConvertConfig(source=opened.choice, target=choose_format(target_format, target_options or ()))
-    done = append(config, opened, out) if add else convert_source(config, opened, out, overwrite=overwrite)
+    done = (append if add else convert_source)(config, opened, out, overwrite=overwrite)
     print("\n".join(in_words(done)))
     if not done.told["written"] or (done.told["quarantined"] and not allow_quarantine):
         raise typer.Exit(STOPPED_BY_FINDINGS)

@@ -35,7 +35,7 @@ from interplay.core.manifest import (
     sha256_on_disk,
     versions,
 )
-from interplay.core.unfinished import Mark, beside, kept_where_it_holds_work, prepare_partial, say
+from interplay.core.unfinished import Mark, beside, prepare_partial, say, work_in
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ def build(
             return finished
         asked = Mark(identity, kind, jsonable(config), identities)
         partial = prepare_partial(out, asked, overwrite=overwrite)
-        with kept_where_it_holds_work(partial):
+        with work_in(partial).kept_where_there_is_any():
             summary = make(partial)
         _write_manifest(partial, out, kind, identity, config, inputs, summary)
         _publish(partial, out)

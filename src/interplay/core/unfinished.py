@@ -1,6 +1,7 @@
 """Unfinished work: the folder ``<out>.partial`` in which an artifact is made, and the mark that says what it is to be.
 
-The promises to whoever was interrupted:
+What is being added to a finished artifact (:mod:`.additions`) is unfinished work, too. The promises to whoever was
+interrupted:
 
 - The next run that asks the same goes on from what is there.
 - A run that asks something else leaves it alone and says what is different, unless it is told to overwrite.
@@ -13,7 +14,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,7 +24,6 @@ from interplay.core.errors import InputError, InterplayError
 from interplay.core.files import read_json, write_json
 from interplay.core.manifest import SCRATCH
 
-_CURE = "run it as it was begun, give another --out, or --overwrite to drop the unfinished work"
 # Of so many differences each is told, and of a value so many characters.
 _TOLD, _WIDTH = 4, 60
 
@@ -36,6 +36,50 @@ class Mark:
     kind: str
     config: Mapping[str, Any]
     inputs: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What somebody has begun at a place: whether there is any of it to lose, and how it is cleared away.
+
+    ``elsewhere`` is whether another run could do its own at another place.
+    """
+
+    where: Path
+    is_there: Callable[[], bool]
+    clear: Callable[[], None]
+    elsewhere: bool
+
+    def make_way(self, begun: Mapping[str, Any], mark: Mark, *, overwrite: bool) -> None:
+        """Clear what was ``begun`` as something else than ``mark``, where that costs nothing or is permitted.
+
+        :class:`InputError` that names the differences where it is not.
+        """
+        if self.is_there():
+            difference = _difference(begun, mark)
+            if not overwrite:
+                instead = "give another --out, or" if self.elsewhere else "or"
+                cure = f"run it as it was begun, {instead} --overwrite to drop the unfinished work"
+                raise InputError(f"holds unfinished work, begun with {difference}", where=self.where, cure=cure)
+            say(f"{self.where}: unfinished work, begun with {difference}, cleared")
+        self.clear()
+
+    @contextmanager
+    def kept_where_there_is_any(self) -> Iterator[None]:
+        """When an error ends the work, say that it is kept and for whom; nothing stays of work that wrote no file.
+
+        Many a cure changes a setting, and what changes a setting is another run.
+        """
+        try:
+            yield
+        except InterplayError:
+            if self.is_there():
+                told = "a run with the same settings and inputs goes on from there, any other needs"
+                instead = "another --out or --overwrite" if self.elsewhere else "--overwrite"
+                say(f"{self.where}: what is done is kept; {told} {instead}, which drops it")
+            else:
+                self.clear()
+            raise
 
 
 def beside(out: Path, suffix: str) -> Path:
@@ -58,21 +102,9 @@ def prepare_partial(out: Path, mark: Mark, *, overwrite: bool) -> Path:
     return partial
 
 
-@contextmanager
-def kept_where_it_holds_work(partial: Path) -> Iterator[None]:
-    """When an error ends the work, say that it is kept and for whom; nothing stays of work that wrote no file.
-
-    Many a cure changes a setting, and what changes a setting is another run.
-    """
-    try:
-        yield
-    except InterplayError:
-        if _holds_work(partial):
-            told = "a run with the same settings and inputs goes on from there, any other needs another --out or"
-            say(f"{partial}: what is done is kept; {told} --overwrite, which drops it")
-        else:
-            _clear(partial)
-        raise
+def work_in(partial: Path) -> Work:
+    """The work in a folder that :func:`prepare_partial` gave."""
+    return Work(partial, lambda: _holds_work(partial), lambda: _clear(partial), elsewhere=True)
 
 
 def say(line: str) -> None:
@@ -85,18 +117,11 @@ def _mark_of(partial: Path) -> Path:
 
 
 def _make_way(partial: Path, mark: Mark, overwrite: bool) -> None:
-    """Clear what another question left, where that costs nothing or is permitted."""
     begun = read_json(_mark_of(partial))
     if not isinstance(begun, dict):
         raise InputError("is no mark of unfinished work", where=_mark_of(partial), cure=f"remove {partial}")
-    if begun.get("identity") == mark.identity:
-        return
-    if _holds_work(partial):
-        difference = _difference(begun, mark)
-        if not overwrite:
-            raise InputError(f"holds unfinished work, begun with {difference}", where=partial, cure=_CURE)
-        say(f"{partial}: unfinished work, begun with {difference}, cleared")
-    _clear(partial)
+    if begun.get("identity") != mark.identity:
+        work_in(partial).make_way(begun, mark, overwrite=overwrite)
 
 
 def _holds_work(partial: Path) -> bool:

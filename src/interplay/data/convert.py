@@ -61,8 +61,11 @@ def convert(config: ConvertConfig, source: Source, out: Path, *, overwrite: bool
     return Conversion(artifact, artifact.summary)
 
 
-def append(config: ConvertConfig, source: Source, out: Path) -> Conversion:
-    """Add ``source`` to the finished store ``out``; an id that is there already must mean the same clip."""
+def append(config: ConvertConfig, source: Source, out: Path, *, overwrite: bool = False) -> Conversion:
+    """Add ``source`` to the finished store ``out``; an id that is there already must mean the same clip.
+
+    ``overwrite`` permits dropping what another conversion has half added.
+    """
     check_apart(source.path, out)
     if config.target.name != STORE:
         raise InputError("clips can be added to a store only", where="--append", cure="leave out --append or --to")
@@ -75,7 +78,7 @@ def append(config: ConvertConfig, source: Source, out: Path) -> Conversion:
         additions = {**before.get("additions", {}), step: told}
         return {**before, "additions": additions, "clips_in_all": len(ClipStore(folder))}
 
-    artifact = extend(out, kind=_KIND_OF_STORE, config=identity, inputs={}, make=make)
+    artifact = extend(out, kind=_KIND_OF_STORE, config=identity, inputs={}, make=make, overwrite=overwrite)
     return Conversion(artifact, artifact.summary["additions"][step])
 
 

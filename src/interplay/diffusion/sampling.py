@@ -93,8 +93,9 @@ def sample(
             empty, conditional = prediction.chunk(2)
             prediction = empty + guidance_scale * (conditional - empty)
         for guide in guides:
-            with guide.perturbed():
-                worse = backbone.denoise(latents, timestep.expand(len(latents)), own_text, conditions.first_frame)
+            timesteps = timestep.expand(len(latents))
+            with guide.perturbed(timesteps):
+                worse = backbone.denoise(latents, timesteps, own_text, conditions.first_frame)
             prediction = prediction + guide.scale * (conditional - worse)
         latents = sampler.step(index, prediction, latents, generators)
     return latents

@@ -41,7 +41,9 @@ from interplay.generate.table import geometry, refused_picture
 from interplay.grid.buckets import Bucket
 from interplay.grid.pixels import to_frames
 from interplay.methods.matrix.adapter import Adapter, load_adapter
-from interplay.methods.matrix.guidance import GuidanceConfig, Layers, with_layers
+from interplay.methods.matrix.files import LAYERS_FILE
+from interplay.methods.matrix.guidance import GuidanceConfig, with_layers
+from interplay.methods.matrix.layers import Layers
 from interplay.methods.matrix.showing import guided_words, shown_conditions, shown_guides
 from interplay.records.masks import MaskTrack
 
@@ -166,7 +168,9 @@ class Model:
 
     def guidance(self, config: SamplingConfig) -> GuidanceConfig:
         """Guidance by attention, with the layers that the config leaves open."""
-        aligned = Layers() if self.adapter_source is None else _aligned_by(self.adapter_source.path)
+        aligned = self.adapter.aligned
+        if aligned is None:
+            aligned = Layers() if self.adapter_source is None else _aligned_by(self.adapter_source.path)
         return with_layers(config.guidance, self.backbone, aligned)
 
     @property
@@ -216,14 +220,18 @@ def load(
 
 
 def adapter_input(path: Path) -> External:
-    """An adapter as an input of a stage: its folder (that inside a training) or file, and a digest of its weights."""
+    """An adapter as an input of a stage: its folder (that inside a training) or file, and a digest of its weights.
+
+    And of what it says of its layers, by which guidance goes.
+    """
     if (path / MANIFEST).is_file():
         path = open_artifact(path, "training").path / ADAPTER_FOLDER
     files = [path] if path.is_file() else sorted(path.glob("*.safetensors"))
     if not files:
         cure = "name a training, a folder with a LoRA or a checkpoint of MATRIX's released code"
         raise InputError("holds no adapter", where=path, cure=cure)
-    return External(path, digest([[file.name, sha256_on_disk(file)] for file in files]))
+    told = [path / LAYERS_FILE] if (path / LAYERS_FILE).is_file() else []
+    return External(path, digest([[file.name, sha256_on_disk(file)] for file in files + told]))
 
 
 def the_device(name: str | torch.device) -> torch.device:
@@ -238,7 +246,10 @@ def the_device(name: str | torch.device) -> torch.device:
 
 
 def _aligned_by(adapter: Path) -> Layers:
-    """The layers that the training aligned which this adapter's folder lies in, if it lies in one."""
+    """The layers that the training aligned which this adapter's folder lies in, if it lies in one.
+
+    For adapters of before they said so themselves.
+    """
     if not (adapter.parent / MANIFEST).is_file():
         return Layers()
     training = open_artifact(adapter.parent)

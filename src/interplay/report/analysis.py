@@ -8,11 +8,11 @@ from typing import Any
 
 from interplay.core.artifacts import Artifact
 from interplay.core.files import read_json
+from interplay.methods.matrix.layers import CHOSEN_FROM
 from interplay.report.absent import or_absent
 from interplay.report.alignment import read_grids, read_heads, read_terms
 from interplay.report.config import ReportConfig
 from interplay.report.layers import (
-    CHOSEN_FROM,
     MEANINGS,
     TITLES,
     Choice,

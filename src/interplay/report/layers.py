@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from interplay.methods.matrix.layers import CHOSEN_FROM
 from interplay.report.absent import Absent
 from interplay.report.alignment import Grid, Terms
 
@@ -21,8 +22,6 @@ MEANINGS: Mapping[str, str] = {
     "noun_v2v": "How much an instance's first-frame region attends to the video inside its mask.",
     "verb_v2v": "How much the first-frame regions of subject and object attend to the video inside their masks.",
 }
-# What training aligns: nouns and verbs with their words, nouns alone with their regions (MATRIX, appendix D).
-CHOSEN_FROM: Mapping[str, tuple[str, ...]] = {"v2t": ("noun_v2t", "verb_v2t"), "v2v": ("noun_v2v",)}
 RELATIONS: Mapping[str, str] = {"v2t": "words are bound to regions", "v2v": "regions are followed through the frames"}
 # Four kinds of five layers each; those of a deep model fold away.
 _MOST_OPEN_ROWS = 20

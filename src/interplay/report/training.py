@@ -11,6 +11,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from interplay.core.artifacts import Artifact
+from interplay.methods.matrix.layers import in_words
 from interplay.report.absent import Absent, or_absent
 from interplay.report.numbers import compact
 from interplay.report.reading import member, read_number_table, read_text
@@ -95,7 +96,7 @@ def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     if summary.get("steps") is not None:
         facts.append(("optimiser steps", f"{summary['steps']}"))
     for stream, layers in (summary.get("layers") or {}).items():
-        facts.append((f"layers of {stream}", ", ".join(map(str, layers)) or "none"))
+        facts.append((f"layers of {stream}", in_words(layers)))
     if summary.get("trainable_parameters") is not None:
         facts.append(("trainable parameters", f"{summary['trainable_parameters']:,}"))
     if summary.get("seconds_per_step") is not None:

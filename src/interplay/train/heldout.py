@@ -109,7 +109,8 @@ class HeldOut:
             noised = noise_batch(self.backbone, batch.latents, self._generator(row, fraction), timesteps)
             text, first_frame = self.losses.text(batch), self.losses.first_frame(batch)
             forward = partial(self.backbone.denoise, noised.noisy, noised.timesteps, text, first_frame)
-            seen.append(self.probes.alignment(self.backbone, clip, self.clips.assignment(row), forward))
+            assignment, timestep = self.clips.assignment(row), int(timesteps)
+            seen.append(self.probes.alignment(self.backbone, clip, assignment, timestep, forward))
         return _means(seen)
 
     def _sampled(self, row: int) -> Float[Tensor, "1 c f h w"]:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal
 
 import torch
 from pydantic import Field
@@ -29,18 +29,11 @@ from interplay.core.progress import Progress, shown
 from interplay.core.seeds import derive_seed
 from interplay.train.checkpoints import Checkpoints, State
 from interplay.train.guard import Guard, Micro
+from interplay.train.layouts import Copies, Layout, refuse, trained_of
 from interplay.train.optimizers import OptimizerConfig, build_optimizers
 from interplay.train.processes import Processes, make_accelerator
-from interplay.train.sharding import (
-    Gradients,
-    as_forward,
-    is_sharded,
-    join,
-    laid_out_like,
-    load_state,
-    whole,
-    whole_state,
-)
+from interplay.train.sharding import Shards, check_shards
+from interplay.train.zero import Zero, check_zero
 
 History = list[dict[str, float]]
 ScheduleShape = Literal["cosine", "linear", "constant"]
@@ -131,21 +124,15 @@ class Trainer:
     ) -> None:
         self.schedule, self.name, self.seed, self.loop = schedule, name, seed, loop
         self._module, self._described, self._examination = module, described, examination
-        self._trained = _trained_of(module)
-        optimizers = build_optimizers(module, self._trained, loop.optimizer, schedule.peak)
-        self._factors = [[group["lr"] / schedule.peak for group in o.param_groups] for o in optimizers]
         self._processes = Processes()
         self._accelerator = make_accelerator(
             gradient_accumulation_steps=loop.accumulate, log_with=list(trackers) or None, project_dir=tracking
         )
-        self._check_accelerate()
-        _name_blocks(module)
-        self._prepared, *self._optimizers = self._accelerator.prepare(module, *optimizers)
-        # Sharding (FSDP2) puts other tensors in the place of the parameters.
-        self._trained = _trained_of(module)
-        self._sharded = is_sharded(module)
-        self._gradients = Gradients(module) if self._sharded else None
-        self._take = self._taker()
+        self._layout = self._laid_out(module)
+        self._take = self._layout.measuring(examination.take) if examination else None
+        self._factors = [
+            [group["lr"] / schedule.peak for group in optimizer.param_groups] for optimizer in self._layout.optimizers
+        ]
         self._average = {key: value.detach().clone() for key, value in self._trained.items()} if loop.ema_decay else {}
         self._guard = Guard(name, loop.spike_factor, loop.spike_window)
         self.step = 0
@@ -156,6 +143,10 @@ class Trainer:
         saved = self.checkpoints.latest()
         if saved is not None:
             self._load(saved)
+
+    @property
+    def _trained(self) -> dict[str, Tensor]:
+        return self._layout.trained
 
     @property
     def trainable_parameters(self) -> int:
@@ -173,10 +164,8 @@ class Trainer:
         self.advance(self.schedule.steps - self.step)
         for tracker in self._accelerator.trackers:
             tracker.finish()  # `end_training` would end the process group too, and the processes are not done yet
-        _copy_into(self._trained, self._average)
-        if self._sharded:
-            join(self._module, self._trained)
-            self._trained = _trained_of(self._module)
+        self._write(self._average)
+        self._layout.leave()
         self._module.eval()
         return self.history
 
@@ -205,7 +194,7 @@ class Trainer:
         if state is None:
             yield None
             return
-        with _in_place_of(self._trained, state["weights"]):
+        with self._in_place(state["weights"]):
             yield state["row"]
 
     # --- one step ----------------------------------------------------------------------------------------------------
@@ -214,19 +203,16 @@ class Trainer:
         started = time.perf_counter()
         rate = self.schedule.at(self.step)
         self._set_rates(rate)
-        for optimizer in self._optimizers:
-            optimizer.zero_grad(set_to_none=True)
-        parts = [self._forward_and_backward(part) for part in range(self.loop.accumulate)]
+        self._layout.clear()
+        with self._layout.all_draws():
+            parts = [self._forward_and_backward(part) for part in range(self.loop.accumulate)]
         values, micros = self._gathered(parts)
         self._guard.check_losses(self.step, micros)
-        if self._gradients is not None:
-            self._gradients.take_out_missing(self._trained, self._processes)
-        norm = self._clipped_norm()
+        norm = self._layout.clipped_norm()
         if self._accelerator.scaler is None:  # scaled float16 gradients overflow now and then, and skip their step
             recent = self.history[-self.loop.spike_window :]
             self._guard.check_gradient(self.step, norm, [row["gradient_norm"] for row in recent], micros)
-        for optimizer in self._optimizers:
-            optimizer.step()
+        self._layout.step()
         self._update_average()
         told = {"learning_rate": rate, "gradient_norm": norm, "seconds": time.perf_counter() - started}
         return {"step": self.step, **values, **told}
@@ -237,10 +223,10 @@ class Trainer:
         # The draw 0 of old: a step of one draw in one process is seeded by its step alone.
         generator = torch.Generator().manual_seed(derive_seed(self.seed, self.name, self.step, draw))
         torch.manual_seed(derive_seed(self.seed, self.name, self.step, draw, "unnamed"))
-        with self._accelerator.accumulate(self._prepared), self._autocast():
-            losses = self._prepared(generator)
+        with self._layout.one_draw(), self._autocast():
+            losses = self._layout.prepared(generator)
             with torch.autocast(self._accelerator.device.type, enabled=False):
-                self._accelerator.backward(losses["loss"])
+                self._layout.backward(losses["loss"])
         return {key: value.detach().float() for key, value in losses.items()}, self._described()
 
     def _autocast(self) -> AbstractContextManager[Any]:
@@ -260,13 +246,8 @@ class Trainer:
         rows = [losses for its in everyone for losses, _ in its]
         return {key: sum(row[key] for row in rows) / len(rows) for key in rows[0]}, micros
 
-    def _clipped_norm(self) -> float:
-        """The norm of the whole gradient before it is clipped."""
-        norm = self._accelerator.clip_grad_norm_(self._trained.values(), self.loop.clip_grad_norm)
-        return float(whole(norm)) if isinstance(norm, Tensor) else float(norm or 0.0)
-
     def _set_rates(self, rate: float) -> None:
-        for optimizer, factors in zip(self._optimizers, self._factors, strict=True):
+        for optimizer, factors in zip(self._layout.optimizers, self._factors, strict=True):
             for group, factor in zip(optimizer.param_groups, factors, strict=True):
                 group["lr"] = rate * factor
 
@@ -282,27 +263,21 @@ class Trainer:
     def _examine(self) -> None:
         """Measure, if it is time to; the best weights so far are written before the checkpoint that knows of them."""
         examination = self._examination
-        if examination is None or (self.examined and self.examined[-1]["step"] == self.step):
+        if examination is None or self._take is None or (self.examined and self.examined[-1]["step"] == self.step):
             return
         if self.step % examination.every and self.step != self.schedule.steps:
             return
         self._module.eval()
-        with _in_place_of(self._trained, self._average), self._autocast(), torch.no_grad():
+        with self._in_place(self._average), self._autocast(), torch.no_grad():
             row = {"step": self.step, **self._take(self.step)}
             best = min((other[examination.best_by] for other in self.examined), default=math.inf)
             if row[examination.best_by] < best:
-                weights = {key: whole(value.detach()) for key, value in self._trained.items()}
+                weights = self._weights()
                 if self._processes.is_main:
                     self.checkpoints.save_best({"row": row, "weights": weights})
         self._module.train()
         self.examined.append(row)
         self._track(row, self.step)
-
-    def _taker(self) -> Callable[[int], Mapping[str, float]]:
-        """How to measure. Sharded weights are put together for what counts as a forward of the module, and no more."""
-        if self._examination is None or not self._sharded:
-            return self._examination.take if self._examination else lambda step: {}
-        return as_forward(self._module, "take_examination", self._examination.take)
 
     def _open_trackers(self) -> None:
         if self._accelerator.log_with:
@@ -322,9 +297,9 @@ class Trainer:
         state = {
             "step": self.step,
             "draws": self.draws,
-            "weights": {key: whole(value.detach()) for key, value in self._trained.items()},
-            "optimizers": [whole_state(optimizer) for optimizer in self._optimizers],
-            "average": {key: whole(value) for key, value in self._average.items()},
+            "weights": self._weights(),
+            "optimizers": self._layout.states(),
+            "average": {key: self._layout.whole(value) for key, value in self._average.items()},
             "history": self.history,
             "examined": self.examined,
         }
@@ -338,85 +313,69 @@ class Trainer:
             problem = f"was begun with {state['draws']} draws a step, and this run would make {self.draws}"
             cure = "start as many processes as before, or begin anew with another --out"
             raise InputError(problem, where=self.checkpoints.folder, cure=cure)
-        _copy_into(self._trained, state["weights"])
-        _copy_into(self._average, state["average"])
-        for optimizer, saved in zip(self._optimizers, state["optimizers"], strict=True):
-            load_state(optimizer, saved)
+        self._write(state["weights"])
+        self._copy(state["average"], self._average)
+        self._layout.load_states(state["optimizers"])
         self.step, self.history, self.examined = state["step"], state["history"], state["examined"]
+
+    # --- where the weights lie ---------------------------------------------------------------------------------------
+
+    def _weights(self) -> dict[str, Tensor]:
+        """All of them. All processes must ask."""
+        return {key: self._layout.whole(value.detach()) for key, value in self._trained.items()}
+
+    def _write(self, values: Mapping[str, Tensor]) -> None:
+        self._copy(values, self._trained)
+
+    @torch.no_grad()
+    def _copy(self, values: Mapping[str, Tensor], into: Mapping[str, Tensor]) -> None:
+        for key, value in values.items():
+            into[key].copy_(self._layout.laid_out(value, into[key]))
+
+    @contextmanager
+    def _in_place(self, values: Mapping[str, Tensor]) -> Iterator[None]:
+        """Other weights for a while; the very same bits afterwards."""
+        before = {key: self._trained[key].detach().clone() for key in values}
+        self._write(values)
+        try:
+            yield
+        finally:
+            self._write(before)
+
+    def _laid_out(self, module: nn.Module) -> Layout:
+        """The module and its optimisers as accelerate's configuration wants them among the processes."""
+        self._check_accelerate()
+        layout: Callable[..., Layout] = {"FSDP": Shards, "DEEPSPEED": Zero}.get(self._kind, Copies)
+        optimizers = build_optimizers(module, trained_of(module), self.loop.optimizer, self.schedule.peak)
+        clip, in_bfloat16 = self.loop.clip_grad_norm, self.loop.precision == "bfloat16"
+        return layout(self._accelerator, module, optimizers, self._processes, clip=clip, in_bfloat16=in_bfloat16)
+
+    @property
+    def _kind(self) -> str:
+        return str(self._accelerator.distributed_type.value)
 
     def _check_accelerate(self) -> None:
         """Refuse what accelerate's configuration asks for and this loop cannot do, or the recipe says otherwise."""
-        accelerator = self._accelerator
-        kind, told = str(accelerator.distributed_type.value), accelerator.gradient_accumulation_steps
+        accelerator, kind, optimizer = self._accelerator, self._kind, self.loop.optimizer.name
+        told = accelerator.gradient_accumulation_steps
         precision = _PRECISIONS.get(accelerator.mixed_precision, accelerator.mixed_precision)
         if told != self.loop.accumulate:
             problem = f"asks for {told} parts of a gradient and the recipe for {self.loop.accumulate}"
-            _refuse(problem, f"set gradient_accumulation to {told} in the recipe, or take it out there")
+            refuse(problem, f"set gradient_accumulation to {told} in the recipe, or take it out there")
         if self.loop.precision is not None and precision not in ("no", self.loop.precision):
             problem = f"asks for {precision} and the recipe for {self.loop.precision}"
-            _refuse(problem, "set mixed_precision: no there, and precision in the recipe (float32 or bfloat16)")
+            refuse(problem, "set mixed_precision: no there, and precision in the recipe (float32 or bfloat16)")
         if kind == "FSDP":
-            self._check_sharding(precision)
+            check_shards(accelerator, optimizer, precision)
         elif self._processes.shards:
-            _refuse("asks for shards (FSDP), which accelerate makes on GPUs alone", "use DDP there")
-        if kind not in ("NO", "FSDP") and not kind.startswith("MULTI_"):
-            problem = f"asks for {kind}, of which checkpoints cannot be exact here"
-            _refuse(problem, "use DDP, or FSDP2 (fsdp_version: 2), which shares out the same things")
-
-    def _check_sharding(self, precision: str) -> None:
-        accelerator, optimizer = self._accelerator, self.loop.optimizer.name
-        if not accelerator.is_fsdp2:
-            _refuse("asks for the first version of FSDP", "set fsdp_version: 2 there")
-        if optimizer != "adamw":
-            why = "Muon needs whole matrices" if optimizer == "muon" else f"{optimizer} does not know shards"
-            _refuse(f"shares weights out, and {why}", "use DDP, or optimizer: adamw in the recipe")
-        if precision != "no":
-            problem = f"asks for {precision} and shares weights out, which would train what is small in {precision} too"
-            _refuse(problem, "set mixed_precision: no there, and precision: bfloat16 in the recipe")
-        plugin = accelerator.state.fsdp_plugin
-        if plugin.activation_checkpointing:
-            cure = "set fsdp_activation_checkpointing: false there, and gradient_checkpointing: true in the recipe"
-            _refuse("asks for activation checkpointing, which is the recipe's to say", cure)
-        if type(plugin.cpu_offload).__name__ == "CPUOffloadPolicy":
-            _refuse("asks for weights in the memory of the CPU", "set fsdp_offload_params: false there")
-        if getattr(plugin.auto_wrap_policy, "__name__", "") == "size_based_auto_wrap_policy":
-            problem = "shares weights out by size, and some of them are read outside of their layer's forward"
-            _refuse(problem, "set fsdp_auto_wrap_policy: TRANSFORMER_BASED_WRAP there")
-
-
-def _refuse(problem: str, cure: str) -> NoReturn:
-    raise InputError(problem, where="accelerate's configuration", cure=cure)
+            refuse("asks for shards (FSDP), which accelerate makes on GPUs alone", "use DDP there")
+        if kind == "DEEPSPEED":
+            check_zero(accelerator, optimizer, precision, self.loop.clip_grad_norm)
+        elif kind not in ("NO", "FSDP") and not kind.startswith("MULTI_"):
+            refuse(f"asks for {kind}, of which checkpoints cannot be exact here", "use DDP, FSDP2 or DeepSpeed")
 
 
 def mean_of(history: Iterable[Mapping[str, float]], key: str) -> float:
     """Mean of a logged value."""
     values = [row[key] for row in history]
     return sum(values) / len(values)
-
-
-def _trained_of(module: nn.Module) -> dict[str, Tensor]:
-    return {key: value for key, value in module.named_parameters() if value.requires_grad}
-
-
-def _name_blocks(module: nn.Module) -> None:
-    """Tell sharding by layers (FSDP2) which classes the layers are of: those of the models inside."""
-    names = {name for one in module.modules() for name in getattr(one, "_no_split_modules", None) or ()}
-    present = {type(one).__name__ for one in module.modules()}
-    module._no_split_modules = sorted(names & present)  # type: ignore[assignment]
-
-
-@torch.no_grad()
-def _copy_into(parameters: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> None:
-    for key, value in values.items():
-        parameters[key].copy_(laid_out_like(value, parameters[key]))
-
-
-@contextmanager
-def _in_place_of(parameters: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> Iterator[None]:
-    """Other values for a while; the very same bits afterwards."""
-    before = {key: parameters[key].detach().clone() for key in values}
-    _copy_into(parameters, values)
-    try:
-        yield
-    finally:
-        _copy_into(parameters, before)

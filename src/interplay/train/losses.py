@@ -112,6 +112,7 @@ class MatrixLosses(FineTuneLosses):
     """The objective plus SGA and SPA: L = L_DM + lambda_SGA L_SGA + lambda_SPA L_SPA (MATRIX, paper section 5).
 
     ``installed`` is what :func:`.install` made of the same backbone and config; what it trains is unfrozen here.
+    ``sites`` are those of each of the model's transformers: a step is one expert's and aligns at its own.
     A clip whose caption was dropped has no words to ground: it takes part in SPA and not in SGA. A logged term is the
     mean over the clips that take part, and 0 where none does. With ``timestep_weight: bell`` a clip's whole loss is
     weighted by its timestep (:func:`bell`), as in the released code.
@@ -122,8 +123,8 @@ class MatrixLosses(FineTuneLosses):
     ) -> None:
         super().__init__(backbone, data, config)
         self.matrix, self.installed = matrix, installed
-        self.sites = MatrixSites.of(backbone, matrix)
-        self.heads = MatrixHeads.of(backbone, matrix, self.sites)
+        self.sites = MatrixSites.of_each(backbone, matrix)
+        self.heads = MatrixHeads.of(backbone, matrix, MatrixSites.of(backbone, matrix))
         self.markers = installed.markers
         for parameter in installed.trained:
             parameter.requires_grad_(True)
@@ -171,7 +172,8 @@ class MatrixLosses(FineTuneLosses):
         if not self.matrix.terms():
             return draw.noised.loss(self.predict(draw)), {}
         length, device = self.backbone.text_length, self.backbone.device
-        batch = build_batch(self.matrix, self.sites, _targets(draw), text_length=length, device=device)
+        sites = self.sites[self.backbone.expert_at(draw.noised.timesteps)]
+        batch = build_batch(self.matrix, sites, _targets(draw), text_length=length, device=device)
         with observe(self.backbone, batch.requests, self.backbone.layout(draw.clips.grid, length)) as seen:
             prediction = self.predict(draw)
         return draw.noised.loss(prediction), losses(self.matrix, self.heads, seen, batch)
@@ -189,8 +191,9 @@ def bell(timesteps: Int[Tensor, " b"], total: int) -> Float[Tensor, " b"]:
 def bell_mean(backbone: Backbone, shift: float | None = None) -> float:
     """Mean of the bell over the timesteps that training draws with this shift, so that the weight is 1 on average."""
     generator = torch.Generator().manual_seed(0)
-    # One by one: where experts share the schedule, a batch is all one expert's.
-    drawn = torch.cat([backbone.draw_timesteps(1, generator, shift) for _ in range(_BELL_DRAWS)])
+    # Where experts share the schedule, a batch is all one expert's: there one by one.
+    at_once = 1 if len(backbone.transformers) > 1 else _BELL_DRAWS
+    drawn = torch.cat([backbone.draw_timesteps(at_once, generator, shift) for _ in range(_BELL_DRAWS // at_once)])
     return float(bell(drawn, backbone.objective.num_train_timesteps).mean())
 
 

@@ -25,9 +25,12 @@ class ForwardProbe(Protocol):
     """Looks into one forward of the model on one held-out clip, noised; the means over clips are logged."""
 
     def __call__(
-        self, backbone: Backbone, clip: Clip, assignment: Assignment, forward: Callable[[], Tensor]
+        self, backbone: Backbone, clip: Clip, assignment: Assignment, timestep: int, forward: Callable[[], Tensor]
     ) -> Mapping[str, float]:
-        """Call ``forward`` once and return what was seen; a number that the clip does not have is left out."""
+        """Call ``forward``, which is at ``timestep``, once and return what was seen.
+
+        A number that the clip does not have is left out.
+        """
 
 
 @runtime_checkable

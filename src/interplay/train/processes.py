@@ -9,11 +9,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
+
+from interplay.core.errors import InputError
 
 T = TypeVar("T")
 
@@ -32,8 +36,10 @@ class Processes:
         # unless a configuration says otherwise, transformers reads them in the main process alone, for FSDP to hand on;
         # but the text encoder is not sharded, and the others would embed captions with weights that nobody set.
         os.environ["FSDP_CPU_RAM_EFFICIENT_LOADING"] = "false"
+        on_cpu = parse_flag_from_env("ACCELERATE_USE_CPU")
+        talk = _how_to_talk(on_cpu) if parse_flag_from_env("ACCELERATE_USE_DEEPSPEED") else None
         # Not an Accelerator: a second one would change the settings of the one that trains.
-        self._state = PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"), timeout=_PATIENCE)
+        self._state = PartialState(cpu=on_cpu, timeout=_PATIENCE, backend=talk)
 
     @property
     def count(self) -> int:
@@ -62,6 +68,13 @@ class Processes:
         from accelerate.utils import parse_flag_from_env
 
         return bool(parse_flag_from_env("ACCELERATE_USE_FSDP"))
+
+    @property
+    def deepspeed(self) -> bool:
+        """Whether it asks for DeepSpeed."""
+        from accelerate.utils import parse_flag_from_env
+
+        return bool(parse_flag_from_env("ACCELERATE_USE_DEEPSPEED"))
 
     def share(self, items: Sequence[T]) -> list[T]:
         """This process's part of ``items``; together the parts are all of them, each once."""
@@ -96,6 +109,25 @@ class Processes:
 
         found: Tensor = reduce(value.to(self.device), "sum")
         return found
+
+
+def _how_to_talk(on_cpu: bool) -> str | None:
+    """What processes that DeepSpeed trains talk by, where accelerate does not know: it has GPUs in mind.
+
+    :class:`InputError` where there is no DeepSpeed to be had.
+    """
+    where = "accelerate's configuration"
+    if find_spec("deepspeed") is None:
+        cure = "pip install 'interplay[deepspeed]', or use DDP or FSDP2"
+        raise InputError("asks for DeepSpeed, which is not installed", where=where, cure=cure)
+    if on_cpu:
+        problem = "asks for DeepSpeed and for the CPU, and accelerate would then leave DeepSpeed out"
+        raise InputError(problem, where=where, cure="set use_cpu: false there; where there is no GPU a CPU is taken")
+    if torch.accelerator.is_available() or "LOCAL_RANK" not in os.environ:
+        return None
+    # On CPUs DeepSpeed would first compile an operation that only inference has a use for.
+    import_module("deepspeed.ops").__compatible_ops__["deepspeed_shm_comm"] = False
+    return "gloo"
 
 
 def make_accelerator(**settings: Any) -> Any:

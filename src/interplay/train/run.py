@@ -34,6 +34,7 @@ from interplay.core.seeds import derive_seed
 from interplay.methods.matrix.adapter import save_adapter
 from interplay.methods.matrix.config import MatrixConfig
 from interplay.methods.matrix.install import Installed, install
+from interplay.methods.matrix.layers import LayerLists, Layers, as_lists
 from interplay.methods.matrix.requests import MatrixSites
 from interplay.records.store.reader import ClipStore
 from interplay.train.batches import TrainingClips
@@ -90,8 +91,9 @@ def run(
     checked(around.trackers)
     check_optimizer(resolved.optimizer)
     processes = Processes()
-    if resolved.compile and processes.shards:
-        problem = "asks for compiled blocks, and accelerate's configuration for shards (FSDP); the two were never tried"
+    if resolved.compile and (processes.shards or processes.deepspeed):
+        other = "shards (FSDP)" if processes.shards else "DeepSpeed"
+        problem = f"asks for compiled blocks, and accelerate's configuration for {other}; the two were never tried"
         raise InputError(problem, where="recipe, field compile", cure="set compile: false, or use DDP")
     backbone = backbone_input(config.backbone)
     given: dict[str, Artifact | External] = {"clips": clips, "backbone": backbone}
@@ -111,7 +113,8 @@ def run(
 def with_chosen_layers(config: TrainConfig, analysis: Artifact | None) -> TrainConfig:
     """The recipe with ``matrix.v2t_layers`` and ``matrix.v2v_layers`` filled in from the analysis where empty.
 
-    Layers of terms that the recipe does not have are nobody's business.
+    Where experts share the noise levels each gets what the analysis chose for it. Layers of terms that the recipe does
+    not have are nobody's business.
     """
     matrix = config.matrix
     if matrix is None:
@@ -129,9 +132,19 @@ def with_chosen_layers(config: TrainConfig, analysis: Artifact | None) -> TrainC
             where="recipe, fields matrix.v2t_layers and matrix.v2v_layers",
             cure="name layers, or give --analysis (made by `interplay analyze`)",
         )
-    chosen = read_json(analysis.path / "layers.json")["chosen"]
-    filled = {name: tuple(chosen[kind]) for kind, name in open_fields.items()}
+    told = read_json(analysis.path / "layers.json")
+    filled = {name: _chosen(told, relation) for relation, name in open_fields.items()}
     return config.model_copy(update={"matrix": matrix.model_copy(update=filled)})
+
+
+def _chosen(told: Mapping[str, Any], relation: str) -> LayerLists:
+    """What the analysis chose for each expert; an expert of which it knows nothing gets what it chose at all.
+
+    Analyses of before experts were judged apart do not list any.
+    """
+    at_all = told["chosen"][relation]
+    own = [expert["chosen"][relation] or at_all for expert in told.get("experts", ())]
+    return as_lists(own or [at_all])
 
 
 @dataclass(frozen=True)
@@ -184,7 +197,7 @@ def _train(task: _Task) -> Mapping[str, Any]:
     return {
         "steps": config.steps,
         "layers": _layers(config.matrix),
-        "lora_layers": [site.layer for site in sites],
+        "lora_layers": as_lists([[site.layer for site in own] for own in sites]),
         "also_trained": sorted(model.parts),
         "trainable_parameters": trainer.trainable_parameters,
         "clips": len(data),
@@ -237,9 +250,12 @@ def _encoded(
 
 
 def add_trained(
-    backbone: Backbone, config: TrainConfig, installed: Installed | None, sites: Sequence[Site]
+    backbone: Backbone, config: TrainConfig, installed: Installed | None, sites: Sequence[Sequence[Site]]
 ) -> TrainedModel:
-    """Freeze a backbone and add what the recipe trains of it; random weights follow from the recipe's seed."""
+    """Freeze a backbone and add what the recipe trains of it; random weights follow from the recipe's seed.
+
+    ``sites`` are those of each transformer that get a LoRA (:func:`lora_sites`).
+    """
     lora = config.lora
     if lora is None:
         for transformer in backbone.transformers:
@@ -247,7 +263,8 @@ def add_trained(
     else:
         with torch.random.fork_rng():
             torch.manual_seed(_seed(config, "lora"))
-            backbone.add_lora(sites, lora.rank, lora.alpha)
+            for expert, own in enumerate(sites):
+                backbone.add_lora(own, lora.rank, lora.alpha, expert=expert)
     if config.gradient_checkpointing:
         for transformer in backbone.transformers:
             cast(Any, transformer).enable_gradient_checkpointing()  # every diffusers transformer has it
@@ -382,13 +399,15 @@ def _missing(data: EncodedClips) -> dict[str, int]:
     return dict(Counter(f"{missing.term}: {missing.reason}" for missing in data.missing))
 
 
-def lora_sites(backbone: Backbone, config: TrainConfig) -> list[Site]:
-    """The sites that get a LoRA: all of the recipe's own layers, else those that the method aligns, else all."""
+def lora_sites(backbone: Backbone, config: TrainConfig) -> list[list[Site]]:
+    """The sites of each transformer that get a LoRA: all of the recipe's own layers, else those aligned, else all."""
+    transformers = len(backbone.transformers)
     if config.lora is None:
-        return []
+        return [[]] * transformers
     if not config.lora.layers:
-        aligned = MatrixSites.of(backbone, config.matrix).lora_sites(backbone) if config.matrix else []
-        return aligned or list(backbone.sites())
+        aligned = MatrixSites.of_each(backbone, config.matrix) if config.matrix else ()
+        each = [own.lora_sites(backbone) for own in aligned]
+        return each if any(each) else [list(backbone.sites())] * transformers
     wanted = set(config.lora.layers)
     chosen = [site for site in backbone.sites() if site.layer in wanted]
     missing = wanted - {site.layer for site in chosen}
@@ -398,11 +417,13 @@ def lora_sites(backbone: Backbone, config: TrainConfig) -> list[Site]:
             where="recipe, field lora.layers",
             cure=f"choose among 0 to {max(site.layer for site in backbone.sites())}",
         )
-    return chosen
+    return [chosen] * transformers
 
 
-def _layers(matrix: MatrixConfig | None) -> dict[str, list[int]]:
-    return {"v2t": list(matrix.v2t_layers), "v2v": list(matrix.v2v_layers)} if matrix else {"v2t": [], "v2v": []}
+def _layers(matrix: MatrixConfig | None) -> dict[str, Any]:
+    """The layers of the recipe, in one list or in one for each transformer."""
+    layers = Layers() if matrix is None else Layers(v2t=matrix.v2t_layers, v2v=matrix.v2v_layers)
+    return layers.model_dump(mode="json")
 
 
 def _as_csv(history: History) -> str:

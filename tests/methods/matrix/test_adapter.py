@@ -18,8 +18,10 @@ from interplay.backbones.registry import build_tiny, load_backbone
 from interplay.core.errors import InputError
 from interplay.methods.matrix.adapter import load_adapter, save_adapter
 from interplay.methods.matrix.config import MatrixConfig
+from interplay.methods.matrix.files import read_layers
 from interplay.methods.matrix.install import install
 from interplay.methods.matrix.instance_map import paint
+from interplay.methods.matrix.layers import Layers
 from interplay.methods.matrix.released import convert
 from interplay.records.masks import MaskTrack
 
@@ -100,8 +102,9 @@ def test_stock_pipelines_load_the_lora_and_the_widened_transformer(folders, tmp_
     from diffusers import CogVideoXImageToVideoPipeline, CogVideoXTransformer3DModel
 
     backbone = load_backbone(str(folders("tiny-cogvideox")))
-    installed = _trained(backbone, MatrixConfig())
+    installed = _trained(backbone, MatrixConfig(v2t_layers=(1,), v2v_layers=(0,)))
     save_adapter(backbone, tmp_path, installed)
+    assert (tmp_path / "aligned_layers.json").is_file()
     projection = load_file(tmp_path / "input_projection.safetensors")
     pipeline = CogVideoXImageToVideoPipeline.from_pretrained(str(folders("tiny-cogvideox")))
     config = dict(pipeline.transformer.config) | {"in_channels": backbone.transformer.config.in_channels}
@@ -113,6 +116,28 @@ def test_stock_pipelines_load_the_lora_and_the_widened_transformer(folders, tmp_
     ours, stock = backbone.transformer.state_dict(), pipeline.transformer.state_dict()
     assert {n.replace(".default_0.", ".default.") for n in stock} == set(ours)
     assert all(torch.equal(ours[n.replace(".default_0.", ".default.")], weight) for n, weight in stock.items())
+
+
+def test_an_adapter_knows_the_layers_that_were_aligned(folders, tmp_path: Path) -> None:
+    """Also one without markers and map, which is a plain LoRA otherwise; one that was not aligned says nothing."""
+    config = MatrixConfig(v2t_layers=(1, 0), v2v_layers=(0,), spa_roles=(), instance_map=False)
+    for name, own in (("aligned", config), ("not", config.model_copy(update={"sga_roles": ()}))):
+        backbone = load_backbone(str(folders("tiny-cogvideox")))
+        save_adapter(backbone, tmp_path / name, _trained(backbone, own))
+    assert [path.name for path in (tmp_path / "not").iterdir()] == ["pytorch_lora_weights.safetensors"]
+    file = tmp_path / "aligned" / "aligned_layers.json"
+    assert json.loads(file.read_text()) == {"format": "interplay.matrix/1", "v2t": [1, 0], "v2v": []}
+    assert read_layers(tmp_path / "aligned") == Layers(v2t=(1, 0))
+    assert read_layers(tmp_path / "not") is None
+    loaded = load_adapter(load_backbone(str(folders("tiny-cogvideox"))), tmp_path / "aligned")
+    assert (loaded.installed, loaded.aligned) == (None, Layers(v2t=(1, 0)))
+    for wrong, told in (
+        ("[]", "is not of the format"),
+        ('{"format": "interplay.matrix/1", "v2": []}', 'unknown key "v2"'),
+    ):
+        file.write_text(wrong)
+        with pytest.raises(InputError, match=rf"aligned_layers\.json: {told}"):
+            read_layers(tmp_path / "aligned")
 
 
 def test_a_plain_lora_is_an_adapter_without_a_map(folders, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from contracts.wan_variants import experts
 from interplay.attention.intervene import OwnFrameOnly, WordsUnseen
 from interplay.backbones.base import Backbone
 from interplay.backbones.cogvideox.tiny import TinyCogVideoX, build
@@ -13,18 +14,19 @@ from interplay.core.errors import InputError
 from interplay.methods.matrix.guidance import (
     Course,
     GuidanceConfig,
-    Layers,
     WordRegion,
     guides,
     with_layers,
     words_of,
 )
+from interplay.methods.matrix.layers import Layers
 from interplay.records.caption import parse_caption
 from interplay.records.clip import Interaction
 from interplay.records.masks import MaskTrack
 
 BOTH = GuidanceConfig(cmg_scale=0.5, cmg_layers=(0, 2), cag_scale=1.0, cag_layers=(1,))
 COLUMN = torch.tensor([1.0, 0.0, 0.0]).expand(3, 2, 3)
+TIMESTEPS = torch.tensor([500, 500])
 
 
 def _change(guide):
@@ -159,18 +161,44 @@ def test_guides_change_the_prediction_of_the_clips_they_have_words_for(backbone:
     masks = {"id1": MaskTrack.from_array(np.ones((1, 16, 24), dtype=bool))}
 
     def predict():
-        return backbone.denoise(latents, torch.tensor([500, 500]), text, first_frame)
+        return backbone.denoise(latents, TIMESTEPS, text, first_frame)
 
     plain = predict()
     cmg, cag = guides(backbone, BOTH, grid, [words_of(tokens, Course(masks), grid), ()])
-    with cmg.perturbed():
+    with cmg.perturbed(TIMESTEPS):
         changed = predict()
     assert not torch.equal(changed[0], plain[0])
     torch.testing.assert_close(changed[1], plain[1])
-    with cag.perturbed():
+    with cag.perturbed(TIMESTEPS):
         changed = predict()
     assert all(not torch.equal(changed[row], plain[row]) for row in range(2))
     assert torch.equal(predict(), plain)
+
+
+@torch.no_grad()
+def test_each_expert_is_crippled_at_its_own_layers() -> None:
+    backbone, generator = experts(), torch.Generator().manual_seed(0)
+    grid = backbone.grid(9, (32, 48))
+    first_frame = backbone.first_frame_condition(torch.rand(1, 3, 32, 48, generator=generator), grid)
+    text = backbone.encode_text(["a man pushes a ball"], first_frame)
+    latents = torch.randn(1, backbone.latent_channels, *grid.latent_shape, generator=generator)
+    words = (WordRegion((1,), torch.ones(grid.token_shape)),)
+
+    def predicted(cmg_layers, cag_layers, timestep: int) -> list[torch.Tensor]:
+        config = GuidanceConfig(cmg_scale=1.0, cmg_layers=cmg_layers, cag_scale=1.0, cag_layers=cag_layers)
+        made, timesteps = [], torch.tensor([timestep])
+        for guide in guides(backbone, config, grid, [words]):
+            with guide.perturbed(timesteps):
+                made.append(backbone.denoise(latents, timesteps, text, first_frame))
+        return made
+
+    for timestep, own, other in ((950, ((0,), (1,)), ((1,), (0,))), (100, ((1,), (0,)), ((0,), (1,)))):
+        each = predicted(((0,), (1,)), ((1,), (0,)), timestep)
+        assert all(map(torch.equal, each, predicted(*own, timestep)))
+        assert not any(map(torch.equal, each, predicted(*other, timestep)))
+    aligned = Layers(v2t=((0,), (1,)), v2v=(1,))
+    chosen = with_layers(GuidanceConfig(cmg_scale=1.0, cag_scale=1.0), backbone, aligned)
+    assert (chosen.cmg_layers, chosen.cag_layers) == (((0,), (1,)), (1,))
 
 
 @torch.no_grad()
@@ -192,8 +220,8 @@ def test_the_clip_beside_it_does_not_decide_a_clips_last_bit() -> None:
     made = []
     for other in others:
         (cmg,) = guides(backbone, GuidanceConfig(cmg_scale=1.0, cmg_layers=(0, 1)), grid, [own, other])
-        with cmg.perturbed():
-            made.append(backbone.denoise(latents, torch.tensor([500, 500]), text, first_frame))
+        with cmg.perturbed(TIMESTEPS):
+            made.append(backbone.denoise(latents, TIMESTEPS, text, first_frame))
     assert torch.equal(made[0][0], made[1][0])
     assert not torch.equal(made[0][1], made[1][1])
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.profiler import ProfilerActivity, profile
 
+from contracts.wan_variants import experts
 from interplay.backbones.registry import load_backbone, load_skeleton, shipped_folder
 from interplay.core.errors import InputError
 from interplay.grid.buckets import Bucket
@@ -165,6 +166,20 @@ def test_parts_that_are_trained_count_once():
     scratch = needs_of(matrix=None, lora=None, weights="random")
     assert part(scratch, "adapter") == part(plain, "weights of the transformer")
     assert part(scratch, "weights of the transformer") < 0.01 * part(scratch, "adapter")
+
+
+def test_of_experts_that_are_aligned_apart_the_one_that_needs_most_counts(tmp_path):
+    """The clean expert here, whose adapter is in the first layer; the other has it in the last."""
+    experts().save(tmp_path / "m")
+
+    def needs(v2t, v2v):
+        matrix = {"v2t_layers": v2t, "v2v_layers": v2v, "instance_map": False}
+        asked = recipe(backbone=str(tmp_path / "m"), matrix=matrix, batch_size=32)  # a step needs more than encoding
+        return diagnose(asked, None, out=tmp_path).needs
+
+    each, noisy, clean = needs([[1], [0]], [[1], [0]]), needs([1], [1]), needs([0], [0])
+    assert noisy.memory_bytes < clean.memory_bytes
+    assert each == clean
 
 
 def test_a_layer_that_the_model_does_not_have_is_named(tmp_path):

@@ -183,7 +183,7 @@ class Wan(FlowBackbone):
         frames, height, width = latents.shape[2:]
         token_shape = (frames // patch_t, height // patch_y, width // patch_x)
         model_input = with_beside(self._first_frame.model_input(latents, first_frame), first_frame)
-        return self._expert(timesteps)(
+        return self.transformers[self.expert_at(timesteps)](
             hidden_states=model_input.to(self.dtype),
             timestep=self._first_frame.model_timesteps(timesteps, token_shape),
             encoder_hidden_states=text["embeddings"],
@@ -249,18 +249,6 @@ class Wan(FlowBackbone):
     def _boundary(self) -> int:
         """The first timestep of the noisy expert."""
         return ceil(self.pipeline.config.boundary_ratio * self.objective.num_train_timesteps)
-
-    def _expert(self, timesteps: Tensor) -> nn.Module:
-        """The transformer for these timesteps; on ``meta``, where timesteps have no values, the first one."""
-        experts = self.transformers
-        if len(experts) == 1 or timesteps.is_meta:
-            return experts[0]
-        noisy = timesteps >= self._boundary
-        if noisy.any() != noisy.all():
-            raise ValueError(
-                f"timesteps {timesteps.tolist()} lie on both sides of the experts' boundary {self._boundary}"
-            )
-        return experts[0] if noisy.all() else experts[1]
 
 
 def _first_frame_of(pipeline: WanPipeline | WanImageToVideoPipeline) -> FirstFrame:

@@ -4,7 +4,8 @@
 input layer (``transformer.patch_embedding.weight``, ...) and trained marker rows (``markers.rows``); its metadata says
 how many channels were added, in which colours the map is painted, which tokens bind, and whether image tokens are
 shown. Without it the folder is a plain LoRA: captions lose their markup and no map is shown. ``parts.safetensors``
-holds parts of the transformer that were trained in full (``0/blocks.1.norm.weight`` of the first transformer).
+holds parts of the transformer that were trained in full (``0/blocks.1.norm.weight`` of the first transformer), and
+``aligned_layers.json`` says which layers were aligned.
 """
 
 from __future__ import annotations
@@ -27,9 +28,19 @@ from interplay.backbones.widen import beside
 from interplay.core.errors import InputError
 from interplay.grid.token_grid import TokenGrid
 from interplay.methods.matrix.config import MatrixConfig
-from interplay.methods.matrix.files import FORMAT, LORA_FILE, PARTS_FILE, PROJECTION_FILE, ROWS, write_projection
+from interplay.methods.matrix.files import (
+    FORMAT,
+    LORA_FILE,
+    PARTS_FILE,
+    PROJECTION_FILE,
+    ROWS,
+    read_layers,
+    write_layers,
+    write_projection,
+)
 from interplay.methods.matrix.install import Conditioning, Installed, install
 from interplay.methods.matrix.instance_map import shown_maps
+from interplay.methods.matrix.layers import Layers
 from interplay.methods.matrix.markers import check_markers
 from interplay.methods.matrix.released import convert
 from interplay.records.caption import Caption, marked_text, parse_caption
@@ -37,9 +48,13 @@ from interplay.records.caption import Caption, marked_text, parse_caption
 
 @dataclass(frozen=True)
 class Adapter:
-    """A trained method on a backbone; ``installed`` is ``None`` for a plain LoRA."""
+    """A trained method on a backbone; ``installed`` is ``None`` for a plain LoRA.
+
+    ``aligned`` are the layers that the training aligned; ``None`` where the adapter does not say.
+    """
 
     installed: Installed | None
+    aligned: Layers | None = None
 
     def caption(self, markup: str, *, where: str = "caption") -> Caption:
         """A caption as this adapter reads it: its ``text`` is the prompt, its spans are of that text."""
@@ -68,7 +83,11 @@ def save_adapter(backbone: Backbone, folder: Path, installed: Installed | None, 
     folder.mkdir(parents=True, exist_ok=True)
     if lora:
         backbone.save_lora(folder)
-    if installed is None or not installed.changes_reading:
+    if installed is None:
+        return
+    if installed.config.aligned != Layers():
+        write_layers(folder, installed.config.aligned)
+    if not installed.changes_reading:
         return
     tensors = {
         f"{path}.{name}": value.detach().cpu().contiguous()
@@ -95,7 +114,7 @@ def load_adapter(backbone: Backbone, path: Path) -> Adapter:
         backbone.load_lora(path)
     if parts.is_file():
         _load_parts(backbone, parts)
-    return Adapter(installed)
+    return Adapter(installed, read_layers(path))
 
 
 def _install(backbone: Backbone, file: Path) -> Installed:

@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 
 from interplay.core.config import Config
 from interplay.grid.pooling import PoolRule, Rate
+from interplay.methods.matrix.layers import LayerListsField, Layers
 
 # "instance" is everybody who is marked and tracked, whatever they do: how the released code supervises.
 Role = Literal["subject", "object", "verb", "instance"]
@@ -50,6 +51,9 @@ class MatrixConfig(Config):
     Two things that the released code does on its one model are no defaults of the variant, because few models have
     them, and stand in its recipe: ``image_tokens: false``, and ``timestep_shift`` beside this section.
 
+    Layers are one list for all transformers of a model, ``[7, 11]``, or one list for each of them where experts share
+    the noise levels (Wan 2.2 A14B), the noisy one first: ``[[7, 11], [3]]``.
+
     Without roles nothing is aligned and only the conditioning is left, which is the baseline that alignment is compared
     with.
     """
@@ -76,11 +80,11 @@ class MatrixConfig(Config):
         description="rows of the marker tokens: as they lie in the embedding table, untrained (released), or trained",
     )
 
-    v2t_layers: tuple[int, ...] = Field(
+    v2t_layers: LayerListsField = Field(
         (),
         description="layers of SGA; empty = none chosen yet (paper D: 7, 11 for CogVideoX-5B-I2V; analysis finds them)",
     )
-    v2v_layers: tuple[int, ...] = Field(
+    v2v_layers: LayerListsField = Field(
         (), description="layers of SPA; empty = none chosen yet (paper D: 12 for CogVideoX-5B-I2V; analysis finds them)"
     )
     sga_direction: Literal["v2t", "t2v"] = Field(
@@ -153,6 +157,11 @@ class MatrixConfig(Config):
     def needs_v2v(self) -> bool:
         """Whether layers for SPA must be chosen."""
         return bool(self.spa_roles)
+
+    @property
+    def aligned(self) -> Layers:
+        """The layers that the terms are about; none of a kind without a term."""
+        return Layers(v2t=self.v2t_layers if self.needs_v2t else (), v2v=self.v2v_layers if self.needs_v2v else ())
 
     def terms(self) -> tuple[tuple[str, Kind, Role], ...]:
         """Every loss term: its name (``sga_subject``, ...), its kind and its role."""

@@ -11,6 +11,7 @@ Shape legend: ``f h w`` token frames, height, width.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial, reduce
 
@@ -21,12 +22,13 @@ from torch import Tensor
 
 from interplay.attention import Region
 from interplay.attention.intervene import Change, OwnFrameOnly, WordsUnseen, intervene
-from interplay.backbones.base import Backbone
+from interplay.backbones.base import Backbone, SiteKind, TokenLayout
 from interplay.core.config import Config
 from interplay.core.errors import InputError
 from interplay.diffusion.guides import Guide
 from interplay.grid.pooling import pool_track
 from interplay.grid.token_grid import TokenGrid
+from interplay.methods.matrix.layers import LayerListsField, Layers
 from interplay.methods.matrix.published import published_for
 from interplay.methods.matrix.requests import addresses_of
 from interplay.records.caption import is_instance_id, parse_caption
@@ -39,22 +41,15 @@ from interplay.records.masks import MaskTrack
 class GuidanceConfig(Config):
     """Which guidance, how strong and where. A scale of 0 switches it off; each costs one more pass per step.
 
-    Layers that are not named are those of :func:`with_layers`. The paper's scale is "as in PAG" and its value is not
-    published; gains are slight and saturate (appendix E).
+    Layers are one list for all transformers of a model, or one list for each (:mod:`.layers`): a pass is one expert's,
+    and it is crippled at its own. Those that are not named are those of :func:`with_layers`. The paper's scale is "as
+    in PAG" and its value is not published; gains are slight and saturate (appendix E).
     """
 
     cmg_scale: float = Field(0.0, ge=0, description="cross-modal guidance")
-    cmg_layers: tuple[int, ...] = Field((), description="paper, CogVideoX-5B: 7 and 11, those of SGA")
+    cmg_layers: LayerListsField = Field((), description="paper, CogVideoX-5B: 7 and 11, those of SGA")
     cag_scale: float = Field(0.0, ge=0, description="cross-frame guidance; DiffTrack, CogVideoX-5B: 1")
-    cag_layers: tuple[int, ...] = Field((), description="paper, CogVideoX-5B: 12, that of SPA; DiffTrack: 15, 17, 18")
-
-
-@dataclass(frozen=True)
-class Layers:
-    """Layers in which something is known to happen: words are grounded (``v2t``), instances propagated (``v2v``)."""
-
-    v2t: tuple[int, ...] = ()
-    v2v: tuple[int, ...] = ()
+    cag_layers: LayerListsField = Field((), description="paper, CogVideoX-5B: 12, that of SPA; DiffTrack: 15, 17, 18")
 
 
 def with_layers(config: GuidanceConfig, backbone: Backbone, aligned: Layers) -> GuidanceConfig:
@@ -152,20 +147,29 @@ def guides(
     found = []
     if config.cmg_scale:
         sites = addresses_of(backbone, config.cmg_layers, ("joint", "cross"), "cmg_layers", room="guidance")
-        found.append(_guide(backbone, grid, "cmg", config.cmg_scale, _unseen(backbone, sites, words)))
+        unseen = _unseen(backbone, words)
+        found.append(_guide(backbone, grid, "cmg", config.cmg_scale, [WordsUnseen(own, *unseen) for own in sites]))
     if config.cag_scale:
         sites = addresses_of(backbone, config.cag_layers, ("joint", "self"), "cag_layers", room="guidance")
-        found.append(_guide(backbone, grid, "cag", config.cag_scale, OwnFrameOnly(sites, grid.tokens_per_frame)))
+        alone = [OwnFrameOnly(own, grid.tokens_per_frame) for own in sites]
+        found.append(_guide(backbone, grid, "cag", config.cag_scale, alone))
     return tuple(found)
 
 
-def _guide(backbone: Backbone, grid: TokenGrid, name: str, scale: float, change: Change) -> Guide:
-    layout = backbone.layout(grid, backbone.text_length)
-    return Guide(name, scale, partial(intervene, backbone, [change], layout))
+def _guide(backbone: Backbone, grid: TokenGrid, name: str, scale: float, changes: Sequence[Change]) -> Guide:
+    """One change for each of the backbone's transformers."""
+    return Guide(name, scale, partial(_perturbed, backbone, changes, backbone.layout(grid, backbone.text_length)))
 
 
-def _unseen(backbone: Backbone, sites: tuple[str, ...], words: Sequence[Sequence[WordRegion]]) -> WordsUnseen:
-    """Every token of every word, with the union of the regions that it stands for."""
+def _perturbed(
+    backbone: Backbone, changes: Sequence[Change], layout: Mapping[SiteKind, TokenLayout], timesteps: Tensor
+) -> AbstractContextManager[None]:
+    """The change of the transformer that runs at these timesteps."""
+    return intervene(backbone, [changes[backbone.expert_at(timesteps)]], layout)
+
+
+def _unseen(backbone: Backbone, words: Sequence[Sequence[WordRegion]]) -> tuple[tuple[Region, ...], tuple[Region, ...]]:
+    """Every token of every word, and the union of the regions that each stands for."""
     of_clips: list[dict[int, Tensor]] = []
     for of_clip in words:
         regions: dict[int, Tensor] = {}
@@ -181,8 +185,7 @@ def _unseen(backbone: Backbone, sites: tuple[str, ...], words: Sequence[Sequence
     columns = [list(regions.items()) + [(None, nothing)] * (count - len(regions)) for regions in of_clips]
     slots = list(zip(*columns, strict=True))
     length, device = backbone.text_length, backbone.device
-    return WordsUnseen(
-        sites,
+    return (
         tuple(Region.text([() if token is None else (token,) for token, _ in slot], length, device) for slot in slots),
         tuple(Region.video(torch.stack([region for _, region in slot]).to(device)) for slot in slots),
     )

@@ -9,7 +9,7 @@ Shape legend: ``b`` batch, ``n`` video tokens, ``o`` positions of a target (toke
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -21,19 +21,28 @@ from interplay.backbones.base import Backbone, Site, SiteKind
 from interplay.core.errors import InputError
 from interplay.methods.matrix.alignment import positive_weight
 from interplay.methods.matrix.config import Kind, MatrixConfig
+from interplay.methods.matrix.layers import LayerLists, lists_of_each
 from interplay.methods.matrix.targets import ClipTargets, Entity
 
 
 @dataclass(frozen=True)
 class MatrixSites:
-    """Addresses of the sites that are aligned."""
+    """Addresses of the sites that are aligned in a transformer."""
 
     v2t: tuple[str, ...]
     v2v: tuple[str, ...]
 
     @classmethod
     def of(cls, backbone: Backbone, config: MatrixConfig) -> MatrixSites:
-        """The sites of the config's layers: joint or cross for v2t, joint or self for v2v; none where none is needed.
+        """Those that are aligned in any of the backbone's transformers."""
+        each = cls.of_each(backbone, config)
+        return cls(v2t=_once(own.v2t for own in each), v2v=_once(own.v2v for own in each))
+
+    @classmethod
+    def of_each(cls, backbone: Backbone, config: MatrixConfig) -> tuple[MatrixSites, ...]:
+        """Of each transformer the sites of its layers: joint or cross for v2t, joint or self for v2v.
+
+        None where none is needed.
 
         Where a model's text is no query (cross-attention alone), t2v is an ``InputError``.
         """
@@ -41,10 +50,10 @@ class MatrixSites:
             cure = "choose v2t, or a model with joint attention"
             raise InputError("the words of this model query nothing", where="matrix.sga_direction", cure=cure)
         kinds: tuple[SiteKind, ...] = ("joint",) if config.sga_direction == "t2v" else ("joint", "cross")
-        return cls(
-            v2t=addresses_of(backbone, config.v2t_layers, kinds, "v2t_layers") if config.needs_v2t else (),
-            v2v=addresses_of(backbone, config.v2v_layers, ("joint", "self"), "v2v_layers") if config.needs_v2v else (),
-        )
+        none: tuple[tuple[str, ...], ...] = ((),) * len(backbone.transformers)
+        v2t = addresses_of(backbone, config.v2t_layers, kinds, "v2t_layers") if config.needs_v2t else none
+        v2v = addresses_of(backbone, config.v2v_layers, ("joint", "self"), "v2v_layers") if config.needs_v2v else none
+        return tuple(cls(*own) for own in zip(v2t, v2v, strict=True))
 
     def lora_sites(self, backbone: Backbone) -> list[Site]:
         """The sites themselves, which are those that both the paper and the released code adapt."""
@@ -207,13 +216,23 @@ def _weighted(config: MatrixConfig, slots: Sequence[Slot]) -> list[Slot]:
 
 
 def addresses_of(
-    backbone: Backbone, layers: Sequence[int], kinds: Sequence[SiteKind], field: str, *, room: str = "matrix"
-) -> tuple[str, ...]:
-    """The sites of these layers that are of one of these kinds; an ``InputError`` about ``<room>.<field>``."""
+    backbone: Backbone, layers: LayerLists, kinds: Sequence[SiteKind], field: str, *, room: str = "matrix"
+) -> tuple[tuple[str, ...], ...]:
+    """Of each transformer the sites of its layers that are of one of these kinds.
+
+    An ``InputError`` is about ``<room>.<field>``.
+    """
     by_layer = {site.layer: site.address for site in backbone.sites() if site.kind in kinds}
-    unknown = [layer for layer in layers if layer not in by_layer]
-    if unknown or not layers:
-        problem = f"layer {unknown[0]} does not exist" if unknown else "no layer is chosen"
-        cure = f"choose among 0 to {max(by_layer)}; interplay analyze says which"
-        raise InputError(problem, where=f"{room}.{field}", cure=cure)
-    return tuple(by_layer[layer] for layer in layers)
+    each = lists_of_each(layers, len(backbone.transformers), where=f"{room}.{field}")
+    for number, own in enumerate(each):
+        unknown = [layer for layer in own if layer not in by_layer]
+        if unknown or not own:
+            nobody = f"no layer is chosen for expert {number}" if any(each) else "no layer is chosen"
+            problem = f"layer {unknown[0]} does not exist" if unknown else nobody
+            cure = f"choose among 0 to {max(by_layer)}; interplay analyze says which"
+            raise InputError(problem, where=f"{room}.{field}", cure=cure)
+    return tuple(tuple(by_layer[layer] for layer in own) for own in each)
+
+
+def _once(lists: Iterable[Sequence[str]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(address for addresses in lists for address in addresses))

@@ -22,7 +22,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
-from torch.overrides import handle_torch_function, has_torch_function
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -102,12 +101,7 @@ def _fused_attention() -> Iterator[None]:
 
 
 def _attend(query: Tensor, key: Tensor, value: Tensor, *options: Any, **named_options: Any) -> Any:
-    """The fused kernel where there are numbers; families call it with positions and with names.
-
-    Whoever intercepts the public function (:func:`interplay.attention.observe`) intercepts this one.
-    """
-    if has_torch_function((query, key, value)):
-        return handle_torch_function(_attend, (query, key, value), query, key, value, *options, **named_options)
+    """The fused kernel where there are numbers; families call it with positions and with names."""
     if query.is_meta:
         return _FusedShapes.apply(query, key, value)  # type: ignore[no-untyped-call]
     return _KERNEL(query, key, value, *options, **named_options)

@@ -13,6 +13,8 @@ from interplay.backbones.registry import load_skeleton
 from interplay.core.artifacts import Artifact
 from interplay.core.errors import InputError
 from interplay.grid.buckets import Bucket
+from interplay.methods.matrix.config import MatrixConfig
+from interplay.methods.matrix.layers import lists_of_each
 from interplay.records.store.reader import ClipStore
 from interplay.train.config import TrainConfig
 from interplay.train.dataset import chosen_shapes, in_buckets
@@ -88,11 +90,12 @@ def diagnose(
     dataset = _dataset(resolved, skeleton, clips)
     if clips is None:
         assumed += (f"no dataset is given: one clip of the model's own size, {next(iter(dataset.clips))}",)
-    needs = estimate(resolved, skeleton, dataset.clips)
+    needs = _needs(resolved, len(skeleton.transformers), dataset.clips)
     device = compute_device()
     if memory_bytes is not None:
         device = Device("the machine that is asked about", memory_bytes, memory_bytes)
-    fitting = None if needs.memory_bytes <= device.free else _smaller_batch(resolved, dataset, device)
+    fits = needs.memory_bytes <= device.free
+    fitting = None if fits else _smaller_batch(resolved, len(skeleton.transformers), dataset, device)
     return Diagnosis(needs, dataset, device, free_disk(out), assumed, fitting)
 
 
@@ -125,14 +128,35 @@ def _dataset(config: TrainConfig, skeleton: Backbone, clips: Artifact | None) ->
     return Dataset(dict(counts), {str(reason): count for reason, count in report.reasons.items()})
 
 
-def _smaller_batch(config: TrainConfig, dataset: Dataset, device: Device) -> int:
+def _needs(config: TrainConfig, transformers: int, clips: Mapping[Bucket, int]) -> Needs:
+    """The most that a recipe may need: as if all experts were aligned as the one whose layers cost most.
+
+    A rehearsal leaves its adapter in the skeleton, so each takes a fresh one.
+    """
+    each = dict.fromkeys(_as_each_expert(config.matrix, transformers))
+    recipes = [config.model_copy(update={"matrix": matrix}) for matrix in each]
+    found = [estimate(one, load_skeleton(one.backbone, DTYPES[one.precision]), clips) for one in recipes]
+    return max(found, key=lambda needs: needs.memory_bytes)
+
+
+def _as_each_expert(matrix: MatrixConfig | None, transformers: int) -> list[MatrixConfig | None]:
+    """The section with the layers of each transformer for all of them."""
+    if matrix is None:
+        return [None]
+    v2t = lists_of_each(matrix.v2t_layers, transformers, where="matrix.v2t_layers")
+    v2v = lists_of_each(matrix.v2v_layers, transformers, where="matrix.v2v_layers")
+    return [
+        matrix.model_copy(update={"v2t_layers": own_v2t, "v2v_layers": own_v2v})
+        for own_v2t, own_v2v in zip(v2t, v2v, strict=True)
+    ]
+
+
+def _smaller_batch(config: TrainConfig, transformers: int, dataset: Dataset, device: Device) -> int:
     """The first of half the batch, a quarter, ... 1 that fits, or 0."""
     size = config.batch_size
     while size > 1:
         size //= 2
         smaller = config.model_copy(update={"batch_size": size})
-        # A rehearsal leaves its adapter in the skeleton, so each takes a fresh one.
-        needs = estimate(smaller, load_skeleton(config.backbone, DTYPES[config.precision]), dataset.clips)
-        if needs.memory_bytes <= device.free:
+        if _needs(smaller, transformers, dataset.clips).memory_bytes <= device.free:
             return size
     return 0
