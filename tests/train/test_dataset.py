@@ -332,6 +332,7 @@ def _without_markers(clip: Clip) -> Clip:
                 ("sga_object", "id2", "no text tokens"),
                 ("all", "verb", "no verb marker in the caption"),
                 ("all", "id3", "a mask track without a marker"),
+                ("all", "id4", "a mask track without a marker"),
             },
         ),
     ],
