@@ -10,9 +10,11 @@ from interplay.backbones.registry import build_tiny, load_backbone, shipped_fold
 from interplay.core.artifacts import build, open_artifact, verify
 from interplay.core.errors import InputError
 from interplay.core.manifest import content_of
+from interplay.records.media.images import read_image
 from interplay.train.pretrain import latents as latents_of_the_world
 from interplay.train.pretrain.autoencoder import moving_pixels
 from interplay.train.pretrain.card import CardFacts, relist, write_card
+from interplay.train.pretrain.chart import CHART, draw_chart
 from interplay.train.pretrain.config import AutoencoderConfig, DenoiserConfig, PretrainConfig
 from interplay.train.pretrain.latents import cache_latents, calibrate
 from interplay.train.pretrain.run import run
@@ -38,6 +40,8 @@ def test_a_pretrained_folder_is_a_stock_pipeline_with_a_card(name: str, tmp_path
     artifact = run(SHORT.model_copy(update={"backbone": name}), tmp_path / "tiny")
     backbone = load_backbone(str(artifact.path))  # by the stock pipeline's own from_pretrained
     card = (artifact.path / "README.md").read_text()
+    assert f"![Losses of every phase]({CHART})" in card
+    assert (artifact.path / CHART).is_file()
     assert f"interplay world pretrain --backbone {name} --seed 0 --no-compile" in card
     assert "| autoencoder | 1 | 1 | 0.001 | crops of 9 x 32 x 32 pixels | bfloat16 |" in card
     assert "| denoiser | 1 | 1 | 0.001 | latents of 2 clips | bfloat16, blocks not compiled |" in card
@@ -84,6 +88,15 @@ def test_a_card_says_what_each_phase_was_computed_in(tmp_path: Path) -> None:
         ("restart", "float32, blocks compiled"),
     ]
     assert "--no-compile" not in card
+
+
+def test_the_chart_has_a_panel_for_every_phase_with_steps(tmp_path: Path) -> None:
+    falling = [{"step": float(step), "loss": 1.0 / (1 + step)} for step in range(40)]
+    draw_chart({"one": falling}, tmp_path / "one.png")
+    draw_chart({"one": falling, "skipped": [], "two": falling, "three": falling}, tmp_path / "three.png")
+    one, three = (read_image(tmp_path / name) for name in ("one.png", "three.png"))
+    assert three.shape == (2 * one.shape[0], *one.shape[1:])
+    assert not (one == one[0, 0]).all()
 
 
 def test_a_card_that_is_written_on_is_listed_anew(tmp_path: Path) -> None:

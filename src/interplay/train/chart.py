@@ -18,6 +18,7 @@ from numpy import ndarray
 
 from interplay.core.files import full_disk_named
 from interplay.records.media.video import read_video
+from interplay.train.curves import DARK, GREY, draw_losses, style
 from interplay.train.heldout import ALIGNMENT, HELD_OUT
 from interplay.train.loop import History
 
@@ -30,14 +31,11 @@ FIDELITY = "fidelity"
 _AT = f"{HELD_OUT}_at_"
 # Curves of the means are bold and dark, the others take colours that stay apart for the colour-blind (Okabe & Ito).
 _MEANS = (HELD_OUT, ALIGNMENT, FIDELITY)
-_DARK, _GREY, _FAINT, _LINES = "#22304a", "#66707f", "#c3cbd8", "#e6e9ee"
 _ROLES = {"subject": "#0072b2", "object": "#d55e00", "verb": "#009e73", "noun": "#0072b2"}
 # The second one of each pair of relations: what propagates from the first frame.
 _DASHED = ("spa", "v2v")
 _DPI, _WIDTH_INCH, _PANEL_INCH, _GAP_INCH = 130, 11.0, 1.9, 0.5
 _MOST_STRIPS, _FRAMES_IN_A_STRIP, _MANY_PX = 5, 7, 180
-# The training loss is shown as it is, and as the mean of about this share of all steps.
-_SMOOTHED_SHARE = 0.05
 # Labels at the ends of curves keep this distance, as a share of the panel's height.
 _LABEL_SHARE = 0.105
 
@@ -60,11 +58,11 @@ def draw_chart(history: History, examined: History, samples: Path, path: Path) -
     grid = figure.add_gridspec(len(heights), 2, height_ratios=heights)
     axes = [figure.add_subplot(grid[0, :])]
     axes += [figure.add_subplot(grid[1 + place // 2, place % 2]) for place in range(len(panels))]
-    _draw_training(axes[0], history)
+    draw_losses(axes[0], history, "training loss")
     for axis, panel in zip(axes[1:], panels, strict=True):
         _draw_curves(axis, examined, panel, last)
     for axis in axes:
-        _style(axis, last)
+        style(axis, last)
         _mark_best(axis, examined)
     _tell_best(axes[0], examined)
     for place, (label, frames) in enumerate(strips):
@@ -88,16 +86,6 @@ def _panels(examined: History) -> list[_Panel]:
     return [panel for panel in found if panel.names]
 
 
-def _draw_training(axis: Axes, history: History) -> None:
-    steps, losses = [row["step"] for row in history], np.array([row["loss"] for row in history])
-    width = max(1, round(_SMOOTHED_SHARE * len(losses)))
-    axis.plot(steps, losses, color=_FAINT, linewidth=0.8)
-    smooth = np.convolve(losses, np.ones(width) / width, mode="valid")
-    axis.plot(steps[width - 1 :], smooth, color=_DARK, linewidth=1.8)
-    told = f"training loss (dark: mean of {width} steps)" if width > 1 else "training loss"
-    axis.set_title(told, fontsize=10, loc="left", color=_DARK)
-
-
 def _draw_curves(axis: Axes, examined: History, panel: _Panel, last: float) -> None:
     levels = [name for name in panel.names if name.startswith(_AT)]
     ends: list[tuple[float, str, Any]] = []
@@ -118,7 +106,7 @@ def _draw_curves(axis: Axes, examined: History, panel: _Panel, last: float) -> N
             zorder=3 if whole else 2,
         )
         ends.append((values[-1], _label(name), color))
-    axis.set_title(panel.title, fontsize=10, loc="left", color=_DARK)
+    axis.set_title(panel.title, fontsize=10, loc="left", color=DARK)
     if len(ends) > 1:
         _label_ends(axis, ends, last)
 
@@ -127,10 +115,10 @@ def _color(name: str, levels: Sequence[str]) -> Any:
     from matplotlib import colormaps
 
     if name in _MEANS:
-        return _DARK
+        return DARK
     if name in levels:
         return colormaps["viridis"](0.9 - 0.75 * levels.index(name) / max(len(levels) - 1, 1))
-    return next((color for word, color in _ROLES.items() if word in name.split("_")), _GREY)
+    return next((color for word, color in _ROLES.items() if word in name.split("_")), GREY)
 
 
 def _label(name: str) -> str:
@@ -167,20 +155,6 @@ def _apart(values: Sequence[float], apart: float, low: float) -> list[float]:
     return [place + index * apart for index, place in enumerate(free)]
 
 
-def _style(axis: Axes, last: float) -> None:
-    from matplotlib.ticker import MaxNLocator
-
-    axis.set_xlim(0, last)
-    axis.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
-    axis.set_xlabel("step", fontsize=8, color=_GREY, labelpad=1)
-    axis.tick_params(labelsize=8, colors=_GREY, length=0)
-    axis.grid(visible=True, color=_LINES, linewidth=0.8)
-    axis.set_axisbelow(True)
-    for side in ("top", "right", "left"):
-        axis.spines[side].set_visible(False)
-    axis.spines["bottom"].set_color(_FAINT)
-
-
 def _best(examined: History) -> Mapping[str, float] | None:
     return min(examined, key=lambda row: row[HELD_OUT], default=None)
 
@@ -188,14 +162,14 @@ def _best(examined: History) -> Mapping[str, float] | None:
 def _mark_best(axis: Axes, examined: History) -> None:
     best = _best(examined)
     if best is not None:
-        axis.axvline(best["step"], color=_GREY, linestyle=":", linewidth=1.2, zorder=1)
+        axis.axvline(best["step"], color=GREY, linestyle=":", linewidth=1.2, zorder=1)
 
 
 def _tell_best(axis: Axes, examined: History) -> None:
     best = _best(examined)
     if best is not None:
         told = f"dotted: best held-out loss, {best[HELD_OUT]:.4g} at step {best['step']:.0f}"
-        axis.set_title(told, fontsize=8, loc="right", color=_GREY)
+        axis.set_title(told, fontsize=8, loc="right", color=GREY)
 
 
 # --- samples ---------------------------------------------------------------------------------------------------------
@@ -229,7 +203,7 @@ def _draw_strip(figure: Figure, axis: Axes, label: str, frames: UInt8[ndarray, "
     row = [part for frame in frames for part in (between, frame)][1:]
     # Few pixels are shown as what they are, many are made fewer without jagged edges.
     axis.imshow(np.concatenate(row, axis=1), interpolation="nearest" if width < _MANY_PX else "antialiased")
-    axis.set_ylabel(label, fontsize=9, rotation=0, ha="right", va="center", color=_DARK)
+    axis.set_ylabel(label, fontsize=9, rotation=0, ha="right", va="center", color=DARK)
     axis.set_xticks([])
     axis.set_yticks([])
     for spine in axis.spines.values():

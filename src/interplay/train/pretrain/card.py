@@ -12,6 +12,7 @@ import torch
 from interplay.core.files import atomic_write_text, write_json
 from interplay.core.manifest import MANIFEST, entry_of, read_manifest
 from interplay.train.loop import mean_of
+from interplay.train.pretrain.chart import CHART
 from interplay.train.pretrain.config import AutoencoderConfig, DenoiserConfig, PretrainConfig
 
 MEAN_OVER = 200
@@ -49,7 +50,9 @@ with what it was set to then:
 | time | {hours:.1f} hours of steps |
 
 ## Losses
-Means over {window} steps.
+![Losses of every phase]({chart})
+
+Means over {window} steps:
 
 | part | step | loss |
 |---|---|---|
@@ -90,6 +93,7 @@ def write_card(
         machine=f"{platform.machine()}, {torch.get_num_threads()} CPU threads, torch {torch.__version__}",
         hours=sum(row["seconds"] for history in histories.values() for row in history) / 3600,
         window=MEAN_OVER,
+        chart=CHART,
         rows="\n".join(rows),
     )
     atomic_write_text(path, text)

@@ -19,6 +19,7 @@ from interplay.core.files import atomic_write_text
 from interplay.train.loop import mean_of
 from interplay.train.pretrain.autoencoder import train_autoencoder
 from interplay.train.pretrain.card import MEAN_OVER, CardFacts, write_card
+from interplay.train.pretrain.chart import CHART, draw_chart
 from interplay.train.pretrain.config import PretrainConfig
 from interplay.train.pretrain.denoiser import train_denoiser, world_tokens
 from interplay.train.pretrain.latents import cache_latents, calibrate
@@ -55,6 +56,7 @@ def _train(config: PretrainConfig, folder: Path) -> Mapping[str, Any]:
     facts = CardFacts(backbone.pipeline_class, num_frames, size_hw, _size(backbone.vae), _denoiser_size(backbone))
     backbone.save(folder)
     write_card(folder / "README.md", config, facts, histories)
+    draw_chart(histories, folder / CHART)
     for name in histories:
         atomic_write_text(folder / f"{name}.losses.jsonl", (work / f"{name}.losses.jsonl").read_text())
     return {
