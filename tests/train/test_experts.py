@@ -22,7 +22,7 @@ from interplay.grid.assignment import ClipShape, own_bucket
 from interplay.methods.matrix.adapter import load_adapter
 from interplay.methods.matrix.config import MatrixConfig
 from interplay.methods.matrix.install import install
-from interplay.methods.matrix.layers import Layers
+from interplay.methods.matrix.layers import LayerLists, Layers
 from interplay.methods.matrix.requests import MatrixSites
 from interplay.methods.matrix.targets import ClipTargets, Entity
 from interplay.records.clip import Clip, Instance, Interaction
@@ -117,6 +117,25 @@ def test_one_list_is_adapted_in_every_expert() -> None:
     assert lora_sites(backbone, recipe(of_one(0))) == [MatrixSites.of(backbone, of_one(0)).lora_sites(backbone)] * 2
     wide = lora_sites(backbone, recipe(EACH, lora=LoraConfig(layers=(1,))))
     assert [[site.address for site in own] for own in wide] == [["blocks.1.self", "blocks.1.cross"]] * 2
+
+
+def test_a_lora_may_have_layers_of_its_own_in_each_expert() -> None:
+    backbone = experts()
+    wide = lora_sites(backbone, recipe(EACH, lora=LoraConfig(layers=((1,), (0, 1)))))
+    assert [[site.layer for site in own] for own in wide] == [[1, 1], [0, 0, 1, 1]]
+
+
+@pytest.mark.parametrize(
+    ("layers", "told"),
+    [
+        ((9,), "lora.layers: layer 9 does not exist; choose among 0 to 1"),
+        (((0,), ()), "lora.layers: no layer is chosen for expert 1; choose among 0 to 1"),
+        (((0,), (1,), (1,)), "lora.layers: lists layers for 3 transformers, and the model has 2"),
+    ],
+)
+def test_layers_of_a_lora_that_do_not_fit_are_refused(backbone: Wan, layers: LayerLists, told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        lora_sites(backbone, recipe(EACH, lora=LoraConfig(layers=layers)))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from interplay.core.errors import InputError
 from interplay.core.manifest import content_of
 from interplay.records.media.images import read_image
 from interplay.train.pretrain import latents as latents_of_the_world
-from interplay.train.pretrain.autoencoder import moving_pixels
+from interplay.train.pretrain.autoencoder import AutoencoderLosses, colorfulness, moving_pixels, train_autoencoder
 from interplay.train.pretrain.card import CardFacts, relist, write_card
 from interplay.train.pretrain.chart import CHART, draw_chart
 from interplay.train.pretrain.config import AutoencoderConfig, DenoiserConfig, PretrainConfig
@@ -57,6 +57,20 @@ def test_phases_follow_one_another(tmp_path: Path) -> None:
         assert len((artifact.path / f"{phase}.losses.jsonl").read_text().splitlines()) == 1
 
 
+@pytest.mark.parametrize("name", tiny_names())
+def test_a_phase_of_the_decoder_leaves_the_latents_as_they_are(name: str, tmp_path: Path) -> None:
+    video = torch.rand(1, 3, 9, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    backbone = build_tiny(name, 0)
+    latents = backbone.encode_video(video)
+    before = backbone.decode_video(latents)
+    alone = PHASE.model_copy(update={"name": "decoder", "trains": "decoder"})
+    train_autoencoder(backbone, alone, tmp_path, seed=0, save_every=1)
+    assert torch.equal(backbone.encode_video(video), latents)
+    assert not torch.equal(backbone.decode_video(latents), before)
+    train_autoencoder(backbone, PHASE, tmp_path, seed=0, save_every=1)
+    assert not torch.equal(backbone.encode_video(video), latents)
+
+
 def test_calibrated_latents_have_unit_scale_and_the_cache_is_read_back(tmp_path: Path) -> None:
     backbone = build_tiny("tiny-cogvideox", 0)
     calibrate(backbone, 17, (48, 80), seed=0)
@@ -75,18 +89,40 @@ def test_moving_pixels_are_those_that_change() -> None:
     assert moving_pixels(video)[0, 0, 0].tolist() == [[0.0, 1.0], [0.0, 0.0]]
 
 
+def test_colorfulness_is_the_spread_of_the_channels() -> None:
+    red, grey, pale = (1.0, -1.0, -1.0), (0.3, 0.3, 0.3), (1.0, 0.5, 0.5)
+    video = torch.tensor([red, grey, pale]).T.reshape(1, 3, 1, 1, 3)
+    assert colorfulness(video).flatten().tolist() == pytest.approx([1.0, 0.0, 0.25])
+
+
+def test_errors_on_colored_pixels_count_more_where_the_phase_says_so() -> None:
+    backbone = build_tiny("tiny-cogvideox", 0)
+    plain, colored = (
+        AutoencoderLosses(backbone, MOTION.model_copy(update={"color_weight": weight}), seed=0)(
+            torch.Generator().manual_seed(1)
+        )
+        for weight in (0.0, 4.0)
+    )
+    assert torch.equal(plain["absolute"], colored["absolute"])  # the same crops
+    assert colored["loss"] > plain["loss"]  # an untrained decoder paints grey: it errs most where there is colour
+
+
 def test_a_card_says_what_each_phase_was_computed_in(tmp_path: Path) -> None:
     exact = BRIEF.model_copy(update={"name": "restart", "precision": "float32"})
-    config = SHORT.model_copy(update={"autoencoder": (PHASE, MOTION), "denoiser": (BRIEF, exact), "compile": True})
+    alone = MOTION.model_copy(update={"name": "decoder", "trains": "decoder"})
+    phases = {"autoencoder": (PHASE, MOTION, alone), "denoiser": (BRIEF, exact), "compile": True}
+    config = SHORT.model_copy(update=phases)
     write_card(tmp_path / "README.md", config, CardFacts("SomePipeline", 17, (48, 80), 10, 20), {"restart": ()})
     card = (tmp_path / "README.md").read_text()
     found = re.findall(r"^\| (\w+) \| 1 .* \| (\w+(?:, .*)?) \|$", card, flags=re.MULTILINE)
     assert found == [
         ("autoencoder", "bfloat16"),
         ("motion", "float32"),
+        ("decoder", "float32"),
         ("denoiser", "bfloat16, blocks compiled"),
         ("restart", "float32, blocks compiled"),
     ]
+    assert card.count("crops of 17 x 32 x 32 pixels, the decoder alone") == 1
     assert "--no-compile" not in card
 
 

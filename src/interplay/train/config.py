@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from interplay.core.config import Config
 from interplay.grid.buckets import BucketConfig
 from interplay.methods.matrix.config import MatrixConfig
+from interplay.methods.matrix.layers import LayerListsField
 from interplay.train.loop import Precision, ScheduleShape, WarmupShape
 from interplay.train.optimizers import BETAS, Betas, OptimizerName
 
@@ -20,12 +21,12 @@ class LoraConfig(Config):
     """Low-rank adapters on query, key, value and output of the chosen layers.
 
     Sources: paper rank 128 and alpha 64 (MATRIX D.2); released code rank 16 and alpha = rank. ``layers`` empty means
-    the layers that the method aligns.
+    the layers that the method aligns; a model with several experts takes one list for all or one for each.
     """
 
     rank: int = Field(16, ge=1)
     alpha: float = Field(16.0, gt=0)
-    layers: tuple[int, ...] = ()
+    layers: LayerListsField = ()
 
 
 class ValidationConfig(Config):

@@ -34,7 +34,7 @@ from interplay.core.seeds import derive_seed
 from interplay.methods.matrix.adapter import save_adapter
 from interplay.methods.matrix.config import MatrixConfig
 from interplay.methods.matrix.install import Installed, install
-from interplay.methods.matrix.layers import LayerLists, Layers, as_lists
+from interplay.methods.matrix.layers import LayerLists, Layers, as_lists, existing_of_each
 from interplay.methods.matrix.requests import MatrixSites
 from interplay.records.store.reader import ClipStore
 from interplay.train.batches import TrainingClips
@@ -406,18 +406,11 @@ def lora_sites(backbone: Backbone, config: TrainConfig) -> list[list[Site]]:
         return [[]] * transformers
     if not config.lora.layers:
         aligned = MatrixSites.of_each(backbone, config.matrix) if config.matrix else ()
-        each = [own.lora_sites(backbone) for own in aligned]
-        return each if any(each) else [list(backbone.sites())] * transformers
-    wanted = set(config.lora.layers)
-    chosen = [site for site in backbone.sites() if site.layer in wanted]
-    missing = wanted - {site.layer for site in chosen}
-    if missing:
-        raise InputError(
-            f"layer {min(missing)} does not exist",
-            where="recipe, field lora.layers",
-            cure=f"choose among 0 to {max(site.layer for site in backbone.sites())}",
-        )
-    return [chosen] * transformers
+        sites = [own.lora_sites(backbone) for own in aligned]
+        return sites if any(sites) else [list(backbone.sites())] * transformers
+    there = {site.layer for site in backbone.sites()}
+    each = existing_of_each(config.lora.layers, transformers, there, where="recipe, field lora.layers")
+    return [[site for site in backbone.sites() if site.layer in own] for own in each]
 
 
 def _layers(matrix: MatrixConfig | None) -> dict[str, Any]:

@@ -7,7 +7,7 @@ only one, so who asks for the lists of each never asks how many there are.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import Discriminator, Tag
@@ -49,6 +49,21 @@ def lists_of_each(layers: LayerLists, transformers: int, *, where: str) -> tuple
         problem = f"lists layers for {len(lists)} transformers, and the model has {transformers}"
         raise InputError(problem, where=where, cure="give one list for each transformer, or a single one for all")
     return tuple(lists)
+
+
+def existing_of_each(
+    layers: LayerLists, transformers: int, among: Collection[int], *, where: str
+) -> tuple[tuple[int, ...], ...]:
+    """:func:`lists_of_each` of layers that must be ``among`` those there are, at least one for each transformer."""
+    each = lists_of_each(layers, transformers, where=where)
+    for number, own in enumerate(each):
+        unknown = [layer for layer in own if layer not in among]
+        if unknown or not own:
+            nobody = f"no layer is chosen for expert {number}" if any(each) else "no layer is chosen"
+            problem = f"layer {unknown[0]} does not exist" if unknown else nobody
+            cure = f"choose among 0 to {max(among)}; interplay analyze says which"
+            raise InputError(problem, where=where, cure=cure)
+    return each
 
 
 def in_any(layers: LayerLists) -> tuple[int, ...]:

@@ -21,7 +21,7 @@ from interplay.backbones.base import Backbone, Site, SiteKind
 from interplay.core.errors import InputError
 from interplay.methods.matrix.alignment import positive_weight
 from interplay.methods.matrix.config import Kind, MatrixConfig
-from interplay.methods.matrix.layers import LayerLists, lists_of_each
+from interplay.methods.matrix.layers import LayerLists, existing_of_each
 from interplay.methods.matrix.targets import ClipTargets, Entity
 
 
@@ -223,14 +223,7 @@ def addresses_of(
     An ``InputError`` is about ``<room>.<field>``.
     """
     by_layer = {site.layer: site.address for site in backbone.sites() if site.kind in kinds}
-    each = lists_of_each(layers, len(backbone.transformers), where=f"{room}.{field}")
-    for number, own in enumerate(each):
-        unknown = [layer for layer in own if layer not in by_layer]
-        if unknown or not own:
-            nobody = f"no layer is chosen for expert {number}" if any(each) else "no layer is chosen"
-            problem = f"layer {unknown[0]} does not exist" if unknown else nobody
-            cure = f"choose among 0 to {max(by_layer)}; interplay analyze says which"
-            raise InputError(problem, where=f"{room}.{field}", cure=cure)
+    each = existing_of_each(layers, len(backbone.transformers), by_layer, where=f"{room}.{field}")
     return tuple(tuple(by_layer[layer] for layer in own) for own in each)
 
 

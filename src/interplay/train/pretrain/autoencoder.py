@@ -40,6 +40,8 @@ class AutoencoderLosses(nn.Module):
         self.vae = backbone.vae
         self.settings, self.seed = settings, seed
         self.num_frames, self.size_hw = backbone.native_frames, backbone.native_size_hw
+        for part in _encoding(self.vae):
+            part.requires_grad_(settings.trains == "autoencoder")
 
     def forward(self, generator: torch.Generator) -> dict[str, Tensor]:
         """``loss``, ``absolute`` (mean error in pixel units of [-1, 1]) and ``kl`` (nats per pixel value)."""
@@ -48,10 +50,15 @@ class AutoencoderLosses(nn.Module):
             posterior = self.vae.encode(video).latent_dist
             restored = self.vae.decode(posterior.sample(generator=generator)).sample
         error = (restored.float() - video).abs()
-        weight = 1.0 + self.settings.motion_weight * moving_pixels(video)
+        weight = self._weight(video)
         kl = posterior.kl().float().sum() / video.numel()
         loss = (weight * error).mean() / weight.mean() + self.settings.kl_weight * kl * video.shape[1]
         return {"loss": loss, "absolute": error.mean(), "kl": kl}
+
+    def _weight(self, video: Float[Tensor, "b 3 p y x"]) -> Float[Tensor, "b 1 p y x"]:
+        """How much each pixel counts; one that stands still and is grey counts 1."""
+        color = self.settings.color_weight * colorfulness(video)
+        return 1.0 + self.settings.motion_weight * moving_pixels(video) + color
 
     def _crops(self, generator: torch.Generator) -> Float[Tensor, "b 3 p y x"]:
         length, side = self.settings.crop_frames, self.settings.crop_px
@@ -82,6 +89,16 @@ def moving_pixels(video: Float[Tensor, "b 3 p y x"]) -> Float[Tensor, "b 1 1 y x
     """1 where any channel changes by more than a tenth of the value range over the clip, 0 elsewhere."""
     span = video.amax(dim=2, keepdim=True) - video.amin(dim=2, keepdim=True)
     return (span.amax(dim=1, keepdim=True) > _MOVES).to(video.dtype)
+
+
+def colorfulness(video: Float[Tensor, "b 3 p y x"]) -> Float[Tensor, "b 1 p y x"]:
+    """How far the strongest channel lies above the weakest, of the value range: 0 for grey, 1 for pure red."""
+    return (video.amax(dim=1, keepdim=True) - video.amin(dim=1, keepdim=True)) / 2
+
+
+def _encoding(vae: nn.Module) -> list[nn.Module]:
+    """The parts of a diffusers autoencoder that latents come from."""
+    return [part for name, part in vae.named_children() if name in ("encoder", "quant_conv")]
 
 
 def _below(limit: int, generator: torch.Generator) -> int:

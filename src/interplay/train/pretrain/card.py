@@ -108,6 +108,8 @@ def relist(folder: Path, names: Iterable[str]) -> None:
 
 def _autoencoder_phase(phase: AutoencoderConfig) -> str:
     crops = f"crops of {phase.crop_frames} x {phase.crop_px} x {phase.crop_px} pixels"
+    if phase.trains == "decoder":
+        crops += ", the decoder alone"
     return _phase(phase, crops, phase.precision)
 
 

@@ -5,6 +5,8 @@ The cards of those that are shipped say what theirs was, and docs/decisions/0015
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from interplay.core.config import Config
@@ -17,7 +19,10 @@ class AutoencoderConfig(Config):
 
     ``kl_weight`` keeps the latents near unit scale without blurring them. ``motion_weight`` counts pixels that change
     during the crop this much more, and ``moving_share`` of the crops are laid where something moves: such pixels are
-    few, and they are what the world is about. ``precision`` is that of the autoencoder's own arithmetic; weights,
+    few, and they are what the world is about. ``color_weight`` counts pixels by their colourfulness, because it is by
+    colour that the world's people and things are told apart: a fully coloured pixel counts this much more than a grey
+    one. A phase that ``trains`` the decoder alone leaves the latents as they are,
+    so that a denoiser of these latents stays right. ``precision`` is that of the autoencoder's own arithmetic; weights,
     losses and the optimiser stay in float32.
     """
 
@@ -30,6 +35,8 @@ class AutoencoderConfig(Config):
     kl_weight: float = 1e-5
     motion_weight: float = 0.0
     moving_share: float = Field(0.0, ge=0.0, le=1.0)
+    color_weight: float = Field(0.0, ge=0.0)
+    trains: Literal["autoencoder", "decoder"] = "autoencoder"
     precision: Precision = "bfloat16"
 
 
