@@ -12,7 +12,13 @@ from interplay.core.errors import InputError
 from interplay.core.manifest import content_of
 from interplay.records.media.images import read_image
 from interplay.train.pretrain import latents as latents_of_the_world
-from interplay.train.pretrain.autoencoder import AutoencoderLosses, colorfulness, moving_pixels, train_autoencoder
+from interplay.train.pretrain.autoencoder import (
+    AutoencoderLosses,
+    colorfulness,
+    moving_pixels,
+    roughness,
+    train_autoencoder,
+)
 from interplay.train.pretrain.card import CardFacts, relist, write_card
 from interplay.train.pretrain.chart import CHART, draw_chart
 from interplay.train.pretrain.config import AutoencoderConfig, DenoiserConfig, PretrainConfig
@@ -87,6 +93,29 @@ def test_moving_pixels_are_those_that_change() -> None:
     video[0, 1, 2, 0, 1] = 0.5
     video[0, 0, 1, 1, 1] = 0.1
     assert moving_pixels(video)[0, 0, 0].tolist() == [[0.0, 1.0], [0.0, 0.0]]
+
+
+def test_roughness_is_what_neighbours_do_not_share() -> None:
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randn(2, 3, 8, 16, 16, generator=generator)
+    ramp = torch.linspace(0, 1, 16).expand(2, 3, 8, 16, 16)
+    assert float(roughness(noise)) == pytest.approx(1.0, abs=0.05)
+    assert float(roughness(ramp)) < 0.01
+    # The same at every scale, and one picture that stands still is rough in height and width alone.
+    assert float(roughness(5 * noise)) == pytest.approx(float(roughness(noise)), rel=1e-5)
+    still = noise[:, :, :1].expand(-1, -1, 8, -1, -1)
+    assert float(roughness(still)) == pytest.approx(2 / 3, abs=0.05)
+
+
+def test_smoothness_is_asked_for_where_the_phase_says_so() -> None:
+    backbone = build_tiny("tiny-wan", 0)
+    plain, smooth = (
+        AutoencoderLosses(backbone, PHASE.model_copy(update={"smooth_weight": weight}), seed=0)(
+            torch.Generator().manual_seed(1)
+        )
+        for weight in (0.0, 0.5)
+    )
+    assert float(smooth["loss"] - plain["loss"]) == pytest.approx(0.5 * float(plain["roughness"]), rel=1e-4)
 
 
 def test_colorfulness_is_the_spread_of_the_channels() -> None:
