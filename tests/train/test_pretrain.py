@@ -115,7 +115,8 @@ def test_smoothness_is_asked_for_where_the_phase_says_so() -> None:
         )
         for weight in (0.0, 0.5)
     )
-    assert float(smooth["loss"] - plain["loss"]) == pytest.approx(0.5 * float(plain["roughness"]), rel=1e-4)
+    asked = (smooth["loss"] - plain["loss"]).item()
+    assert asked == pytest.approx(0.5 * plain["roughness"].item(), rel=1e-4)
 
 
 def test_colorfulness_is_the_spread_of_the_channels() -> None:
