@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from interplay.backbones.base import Backbone
 from interplay.backbones.registry import build_tiny, load_backbone, shipped_folder, shipped_names, tiny_names
 from interplay.core.artifacts import build, open_artifact, verify
 from interplay.core.errors import InputError
@@ -33,6 +34,14 @@ BRIEF = DenoiserConfig(
     name="denoiser", steps=1, batch_size=1, learning_rate=1e-3, final_learning_rate=1e-5, warmup_steps=1
 )
 SHORT = PretrainConfig(autoencoder=(PHASE,), clips=2, denoiser=(BRIEF,), compile=False)
+
+
+def losses_of(backbone: Backbone, **changes: float) -> dict[str, torch.Tensor]:
+    """Of the autoencoder on the same crop every time, in a phase with these changes."""
+    losses: dict[str, torch.Tensor] = AutoencoderLosses(backbone, MOTION.model_copy(update=changes), seed=0)(
+        torch.Generator().manual_seed(1)
+    )
+    return losses
 
 
 @pytest.fixture(autouse=True)
@@ -109,12 +118,7 @@ def test_roughness_is_what_neighbours_do_not_share() -> None:
 
 def test_smoothness_is_asked_for_where_the_phase_says_so() -> None:
     backbone = build_tiny("tiny-wan", 0)
-    plain, smooth = (
-        AutoencoderLosses(backbone, PHASE.model_copy(update={"smooth_weight": weight}), seed=0)(
-            torch.Generator().manual_seed(1)
-        )
-        for weight in (0.0, 0.5)
-    )
+    plain, smooth = losses_of(backbone, smooth_weight=0.0), losses_of(backbone, smooth_weight=0.5)
     asked = (smooth["loss"] - plain["loss"]).item()
     assert asked == pytest.approx(0.5 * plain["roughness"].item(), rel=1e-4)
 
@@ -127,12 +131,7 @@ def test_colorfulness_is_the_spread_of_the_channels() -> None:
 
 def test_errors_on_colored_pixels_count_more_where_the_phase_says_so() -> None:
     backbone = build_tiny("tiny-cogvideox", 0)
-    plain, colored = (
-        AutoencoderLosses(backbone, MOTION.model_copy(update={"color_weight": weight}), seed=0)(
-            torch.Generator().manual_seed(1)
-        )
-        for weight in (0.0, 4.0)
-    )
+    plain, colored = losses_of(backbone, color_weight=0.0), losses_of(backbone, color_weight=4.0)
     assert torch.equal(plain["absolute"], colored["absolute"])  # the same crops
     assert colored["loss"] > plain["loss"]  # an untrained decoder paints grey: it errs most where there is colour
 
