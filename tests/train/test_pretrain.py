@@ -17,7 +17,6 @@ from interplay.train.pretrain.autoencoder import (
     AutoencoderLosses,
     colorfulness,
     moving_pixels,
-    roughness,
     train_autoencoder,
 )
 from interplay.train.pretrain.card import CardFacts, relist, write_card
@@ -102,25 +101,6 @@ def test_moving_pixels_are_those_that_change() -> None:
     video[0, 1, 2, 0, 1] = 0.5
     video[0, 0, 1, 1, 1] = 0.1
     assert moving_pixels(video)[0, 0, 0].tolist() == [[0.0, 1.0], [0.0, 0.0]]
-
-
-def test_roughness_is_what_neighbours_do_not_share() -> None:
-    generator = torch.Generator().manual_seed(0)
-    noise = torch.randn(2, 3, 8, 16, 16, generator=generator)
-    ramp = torch.linspace(0, 1, 16).expand(2, 3, 8, 16, 16)
-    assert float(roughness(noise)) == pytest.approx(1.0, abs=0.05)
-    assert float(roughness(ramp)) < 0.01
-    # The same at every scale, and one picture that stands still is rough in height and width alone.
-    assert float(roughness(5 * noise)) == pytest.approx(float(roughness(noise)), rel=1e-5)
-    still = noise[:, :, :1].expand(-1, -1, 8, -1, -1)
-    assert float(roughness(still)) == pytest.approx(2 / 3, abs=0.05)
-
-
-def test_smoothness_is_asked_for_where_the_phase_says_so() -> None:
-    backbone = build_tiny("tiny-wan", 0)
-    plain, smooth = losses_of(backbone, smooth_weight=0.0), losses_of(backbone, smooth_weight=0.5)
-    asked = (smooth["loss"] - plain["loss"]).item()
-    assert asked == pytest.approx(0.5 * plain["roughness"].item(), rel=1e-4)
 
 
 def test_colorfulness_is_the_spread_of_the_channels() -> None:

@@ -1,6 +1,6 @@
 """Training the video autoencoder: reconstruct crops of world clips, keep the latents at a known scale.
 
-Shape legend: ``b`` batch, ``p y x`` pixel frames, height, width, ``c f h w`` latent channels, frames, height, width.
+Shape legend: ``b`` batch, ``p y x`` pixel frames, height, width.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def train_autoencoder(
 
 
 class AutoencoderLosses(nn.Module):
-    """Absolute reconstruction error of random crops, and what is asked of the latents: their scale and smoothness."""
+    """Absolute reconstruction error of random crops, and the Kullback-Leibler term that fixes the latents' scale."""
 
     def __init__(self, backbone: Backbone, settings: AutoencoderConfig, seed: int) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class AutoencoderLosses(nn.Module):
             part.requires_grad_(settings.trains == "autoencoder")
 
     def forward(self, generator: torch.Generator) -> dict[str, Tensor]:
-        """``loss``, ``absolute`` (mean error, of pixels in [-1, 1]), ``kl`` (nats per pixel value), ``roughness``."""
+        """``loss``, ``absolute`` (mean error in pixel units of [-1, 1]) and ``kl`` (nats per pixel value)."""
         video = self._crops(generator).to(next(self.vae.parameters()).device)
         with torch.autocast(video.device.type, torch.bfloat16, enabled=self.settings.precision == "bfloat16"):
             posterior = self.vae.encode(video).latent_dist
@@ -52,10 +52,8 @@ class AutoencoderLosses(nn.Module):
         error = (restored.float() - video).abs()
         weight = self._weight(video)
         kl = posterior.kl().float().sum() / video.numel()
-        rough = roughness(posterior.mean.float())
         loss = (weight * error).mean() / weight.mean() + self.settings.kl_weight * kl * video.shape[1]
-        loss = loss + self.settings.smooth_weight * rough
-        return {"loss": loss, "absolute": error.mean(), "kl": kl, "roughness": rough}
+        return {"loss": loss, "absolute": error.mean(), "kl": kl}
 
     def _weight(self, video: Float[Tensor, "b 3 p y x"]) -> Float[Tensor, "b 1 p y x"]:
         """How much each pixel counts; one that stands still and is grey counts 1."""
@@ -91,18 +89,6 @@ def moving_pixels(video: Float[Tensor, "b 3 p y x"]) -> Float[Tensor, "b 1 1 y x
     """1 where any channel changes by more than a tenth of the value range over the clip, 0 elsewhere."""
     span = video.amax(dim=2, keepdim=True) - video.amin(dim=2, keepdim=True)
     return (span.amax(dim=1, keepdim=True) > _MOVES).to(video.dtype)
-
-
-def roughness(latents: Float[Tensor, "b c f h w"]) -> Float[Tensor, ""]:
-    """How little neighbours in time, height and width have in common: 0 where they are equal, 1 where unrelated.
-
-    mean over axes and channels of E[(z_i - z_i+1)^2] / (2 Var[z]), which is one less their correlation and the same at
-    every scale of the latents. That what a diffusion model is to learn should have little in its high frequencies:
-    Skorokhodov et al. 2025, who ask for it by decoding latents at half size; this is the cheaper question.
-    """
-    variance = latents.var(dim=(0, 2, 3, 4))
-    changes = [latents.diff(dim=axis).square().mean(dim=(0, 2, 3, 4)) for axis in (2, 3, 4) if latents.shape[axis] > 1]
-    return torch.stack([change / (2 * variance) for change in changes]).mean()
 
 
 def colorfulness(video: Float[Tensor, "b 3 p y x"]) -> Float[Tensor, "b 1 p y x"]:

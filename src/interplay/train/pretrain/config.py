@@ -17,9 +17,7 @@ from interplay.train.optimizers import OptimizerName
 class AutoencoderConfig(Config):
     """One phase of training the video autoencoder on random crops of world clips (more scenes for the same work).
 
-    ``kl_weight`` keeps the latents near unit scale without blurring them. ``smooth_weight`` counts their roughness
-    (:func:`.roughness`): an autoencoder is free to spread a still wall over noise that changes from frame to frame, and
-    a denoiser then has to learn that noise. ``motion_weight`` counts pixels that change
+    ``kl_weight`` keeps the latents near unit scale without blurring them. ``motion_weight`` counts pixels that change
     during the crop this much more, and ``moving_share`` of the crops are laid where something moves: such pixels are
     few, and they are what the world is about. ``color_weight`` counts pixels by their colourfulness, because it is by
     colour that the world's people and things are told apart: a fully coloured pixel counts this much more than a grey
@@ -35,7 +33,6 @@ class AutoencoderConfig(Config):
     crop_px: int = 32
     learning_rate: float
     kl_weight: float = 1e-5
-    smooth_weight: float = Field(0.0, ge=0.0)
     motion_weight: float = 0.0
     moving_share: float = Field(0.0, ge=0.0, le=1.0)
     color_weight: float = Field(0.0, ge=0.0)
@@ -78,17 +75,9 @@ class PretrainConfig(Config):
     # of the last phase are laid on what moves: without it, moving limbs and things leave ghosts, and small things take
     # the colour of whoever is near.
     autoencoder: tuple[AutoencoderConfig, ...] = (
+        AutoencoderConfig(name="autoencoder", steps=2400, batch_size=8, crop_frames=9, learning_rate=2e-3),
         AutoencoderConfig(
-            name="autoencoder", steps=2400, batch_size=8, crop_frames=9, learning_rate=2e-3, smooth_weight=0.05
-        ),
-        AutoencoderConfig(
-            name="refinement",
-            steps=600,
-            batch_size=6,
-            crop_frames=17,
-            learning_rate=1e-3,
-            smooth_weight=0.05,
-            motion_weight=4.0,
+            name="refinement", steps=600, batch_size=6, crop_frames=17, learning_rate=1e-3, motion_weight=4.0
         ),
         AutoencoderConfig(
             name="motion",
@@ -96,7 +85,6 @@ class PretrainConfig(Config):
             batch_size=4,
             crop_frames=17,
             learning_rate=1.5e-3,
-            smooth_weight=0.05,
             motion_weight=3.0,
             moving_share=0.8,
             color_weight=6.0,
