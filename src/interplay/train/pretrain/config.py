@@ -21,9 +21,9 @@ class AutoencoderConfig(Config):
     during the crop this much more, and ``moving_share`` of the crops are laid where something moves: such pixels are
     few, and they are what the world is about. ``color_weight`` counts pixels by their colourfulness, because it is by
     colour that the world's people and things are told apart: a fully coloured pixel counts this much more than a grey
-    one. A phase that ``trains`` the decoder alone leaves the latents as they are,
-    so that a denoiser of these latents stays right. ``precision`` is that of the autoencoder's own arithmetic; weights,
-    losses and the optimiser stay in float32.
+    one. A phase that ``trains`` the decoder alone leaves the latents as they are, so that a denoiser of these latents
+    stays right. ``precision`` is that of the autoencoder's own arithmetic; weights, losses and the optimiser stay in
+    float32.
     """
 
     name: str
@@ -72,8 +72,8 @@ class PretrainConfig(Config):
     save_every: int = 200
     compile: bool = True
     # The VAE works through a clip in chunks of 8 frames; crops of a whole clip's length teach it the seam. Most crops
-    # of the last phase are laid on what moves: without it, moving limbs and things leave ghosts, and small things take
-    # the colour of whoever is near.
+    # of the last phase are laid on what moves: without it, moving limbs and things leave ghosts. Colours count there,
+    # because small things took the colour of whoever held them.
     autoencoder: tuple[AutoencoderConfig, ...] = (
         AutoencoderConfig(name="autoencoder", steps=2400, batch_size=8, crop_frames=9, learning_rate=2e-3),
         AutoencoderConfig(
