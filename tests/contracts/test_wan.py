@@ -477,6 +477,19 @@ def test_pipelines_whose_parts_do_not_fit_are_input_errors() -> None:
         Wan(image_tokens().pipeline, "x", native)
 
 
+def test_an_untrained_autoencoder_codes_a_first_frame_like_any_other() -> None:
+    vae = build_tiny("tiny-wan", 0).vae
+    frame = torch.randn(1, 3, 1, 16, 24, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        latents = vae.encode(frame.expand(-1, -1, 9, -1, -1)).latent_dist.mean
+        restored = vae.decode(latents).sample
+    assert latents.shape[2] == 3
+    assert restored.shape[2] == 9
+    for still in (latents, restored):
+        assert still.std() > 0
+        torch.testing.assert_close(still, still[:, :, :1].expand_as(still))
+
+
 def test_a_scheduler_of_another_objective_is_an_input_error() -> None:
     backbone = plain()
     backbone.pipeline.scheduler.register_to_config(prediction_type="epsilon")

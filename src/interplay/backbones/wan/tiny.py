@@ -10,6 +10,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import torch
+from torch import nn
+
 from interplay.backbones.untrained import TinySizes, drawn_from, t5_sizes
 from interplay.backbones.wan.adapter import Wan, stock_pipeline_class
 from interplay.backbones.words import word_tokenizer
@@ -34,11 +37,11 @@ class TinyWan(TinySizes):
 
 
 def build_vae(config: TinyWan) -> AutoencoderKLWan:
-    """The untrained autoencoder: 4 x 4 x 4 compression with a causal first frame."""
+    """The untrained autoencoder: 4 x 4 x 4 compression with a causal first frame, begun as one of pictures."""
     from diffusers import AutoencoderKLWan
 
     stages = len(config.vae_multipliers)
-    return AutoencoderKLWan(
+    vae = AutoencoderKLWan(
         base_dim=config.vae_channels,
         z_dim=config.latent_channels,
         dim_mult=list(config.vae_multipliers),
@@ -49,6 +52,38 @@ def build_vae(config: TinyWan) -> AutoencoderKLWan:
         scale_factor_temporal=4,
         scale_factor_spatial=2 ** (stages - 1),
     )
+    _begin_with_pictures(vae)
+    return vae
+
+
+@torch.no_grad()
+def _begin_with_pictures(vae: AutoencoderKLWan) -> None:
+    """Start an untrained autoencoder from one that treats every frame alike.
+
+    A clip's first frame passes by the layers that halve and double time, and finds zeros where others find earlier
+    frames. Weights drawn at random therefore code it differently from the rest, and stay so: a denoiser then has to
+    translate between two codes. Here convolutions over time see only their own frame to begin with (the inflation of
+    an image autoencoder, by which Wan's own was trained: arXiv 2503.20314), halving takes the mean of two frames, and
+    doubling repeats.
+    """
+    for name, module in vae.named_modules():
+        if not isinstance(module, nn.Conv3d) or module.kernel_size[0] == 1:
+            continue
+        if name.endswith("time_conv"):
+            _pass_through(module, mean_of_last=2 if module.stride[0] == 2 else 1)
+        else:
+            module.weight[:, :, -1] = module.weight.sum(dim=2)
+            module.weight[:, :, :-1] = 0.0
+
+
+def _pass_through(conv: nn.Conv3d, *, mean_of_last: int) -> None:
+    """Every group of outputs repeats the inputs: the mean of so many last taps."""
+    copies = conv.out_channels // conv.in_channels
+    identity = torch.eye(conv.in_channels).repeat(copies, 1)
+    conv.weight.zero_()
+    conv.weight[:, :, -mean_of_last:, 0, 0] = identity[:, :, None] / mean_of_last
+    if conv.bias is not None:
+        conv.bias.zero_()
 
 
 def build_transformer(config: TinyWan) -> WanTransformer3DModel:
