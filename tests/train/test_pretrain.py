@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import re
 from pathlib import Path
 
@@ -67,8 +68,10 @@ def test_a_pretrained_folder_is_a_stock_pipeline_with_a_card(name: str, tmp_path
 def test_phases_follow_one_another(tmp_path: Path) -> None:
     phases = {"autoencoder": (PHASE, MOTION), "denoiser": (BRIEF, BRIEF.model_copy(update={"name": "restart"}))}
     artifact = run(SHORT.model_copy(update=phases), tmp_path / "tiny")
-    for phase in ("autoencoder", "motion", "denoiser", "restart"):
-        assert len((artifact.path / f"{phase}.losses.jsonl").read_text().splitlines()) == 1
+    rows = list(csv.DictReader((artifact.path / "losses.csv").open()))
+    assert [row["phase"] for row in rows] == ["autoencoder", "motion", "denoiser", "restart"]
+    assert all(row["step"] == "0" and float(row["loss"]) > 0 for row in rows)
+    assert [bool(row["kl"]) for row in rows] == [True, True, False, False]
 
 
 @pytest.mark.parametrize("name", tiny_names())

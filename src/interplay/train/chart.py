@@ -20,7 +20,7 @@ from interplay.core.files import full_disk_named
 from interplay.records.media.video import read_video
 from interplay.train.curves import DARK, GREY, draw_losses, style
 from interplay.train.heldout import ALIGNMENT, HELD_OUT
-from interplay.train.loop import History
+from interplay.train.history import History
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

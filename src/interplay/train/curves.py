@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from interplay.train.loop import History
+from interplay.train.history import History
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

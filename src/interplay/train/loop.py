@@ -29,13 +29,13 @@ from interplay.core.progress import Progress, shown
 from interplay.core.seeds import derive_seed
 from interplay.train.checkpoints import Checkpoints, State
 from interplay.train.guard import Guard, Micro
+from interplay.train.history import History
 from interplay.train.layouts import Copies, Layout, refuse, trained_of
 from interplay.train.optimizers import OptimizerConfig, build_optimizers
 from interplay.train.processes import Processes, make_accelerator
 from interplay.train.sharding import Shards, check_shards
 from interplay.train.zero import Zero, check_zero
 
-History = list[dict[str, float]]
 ScheduleShape = Literal["cosine", "linear", "constant"]
 WarmupShape = Literal["linear", "third"]
 Precision = Literal["float32", "bfloat16"]
@@ -373,9 +373,3 @@ class Trainer:
             check_zero(accelerator, optimizer, precision, self.loop.clip_grad_norm)
         elif kind not in ("NO", "FSDP") and not kind.startswith("MULTI_"):
             refuse(f"asks for {kind}, of which checkpoints cannot be exact here", "use DDP, FSDP2 or DeepSpeed")
-
-
-def mean_of(history: Iterable[Mapping[str, float]], key: str) -> float:
-    """Mean of a logged value."""
-    values = [row[key] for row in history]
-    return sum(values) / len(values)

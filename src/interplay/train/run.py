@@ -9,8 +9,6 @@ alignment heads serve training alone and are not shipped.
 
 from __future__ import annotations
 
-import csv
-import io
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -43,7 +41,8 @@ from interplay.train.compiled_blocks import compiled_blocks
 from interplay.train.config import TrainConfig
 from interplay.train.dataset import EncodedClips, encode_clips
 from interplay.train.heldout import HELD_OUT, SAMPLES, HeldOut
-from interplay.train.loop import Examination, History, LoopConfig, Schedule, Trainer, mean_of
+from interplay.train.history import LOSSES, as_csv, mean_of
+from interplay.train.loop import Examination, LoopConfig, Schedule, Trainer
 from interplay.train.losses import FineTuneLosses, MatrixLosses
 from interplay.train.optimizers import OptimizerConfig, check_optimizer
 from interplay.train.parts import randomise, save_parts, unfreeze
@@ -369,7 +368,7 @@ def _write(task: _Task, model: TrainedModel, trainer: Trainer) -> None:
         if best is not None:
             model.save(folder / BEST_FOLDER)
     dump_recipe(task.config, folder / "recipe.yaml")
-    atomic_write_text(folder / "losses.csv", _as_csv(history))
+    atomic_write_text(folder / LOSSES, as_csv(history))
     if task.config.validation is not None:
         write_json(folder / VALIDATION, {"best_step": best and best["step"], "rows": examined})
         draw_chart(history, examined, folder / SAMPLES, folder / CHART)
@@ -417,11 +416,3 @@ def _layers(matrix: MatrixConfig | None) -> dict[str, Any]:
     """The layers of the recipe, in one list or in one for each transformer."""
     layers = Layers() if matrix is None else Layers(v2t=matrix.v2t_layers, v2v=matrix.v2v_layers)
     return layers.model_dump(mode="json")
-
-
-def _as_csv(history: History) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(history[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(history)
-    return text.getvalue()

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from interplay.backbones.base import Backbone
 from interplay.grid.pixels import to_tensor
-from interplay.train.loop import History, LoopConfig, Schedule, Trainer
+from interplay.train.history import History
+from interplay.train.loop import LoopConfig, Schedule, Trainer
 from interplay.train.pretrain.config import AutoencoderConfig
 from interplay.world.sampling import render_at
 

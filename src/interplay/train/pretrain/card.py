@@ -11,7 +11,7 @@ import torch
 
 from interplay.core.files import atomic_write_text, write_json
 from interplay.core.manifest import MANIFEST, entry_of, read_manifest
-from interplay.train.loop import mean_of
+from interplay.train.history import LOSSES, mean_of
 from interplay.train.pretrain.chart import CHART
 from interplay.train.pretrain.config import AutoencoderConfig, DenoiserConfig, PretrainConfig
 
@@ -52,7 +52,7 @@ with what it was set to then:
 ## Losses
 ![Losses of every phase]({chart})
 
-Means over {window} steps:
+Means over {window} steps (every step is in `{table}`):
 
 | part | step | loss |
 |---|---|---|
@@ -94,6 +94,7 @@ def write_card(
         hours=sum(row["seconds"] for history in histories.values() for row in history) / 3600,
         window=MEAN_OVER,
         chart=CHART,
+        table=LOSSES,
         rows="\n".join(rows),
     )
     atomic_write_text(path, text)

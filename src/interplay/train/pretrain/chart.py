@@ -9,7 +9,7 @@ import numpy as np
 
 from interplay.core.files import full_disk_named
 from interplay.train.curves import draw_losses, style
-from interplay.train.loop import History
+from interplay.train.history import History
 
 CHART = "losses.png"
 _DPI, _WIDTH_INCH, _PANEL_INCH, _COLUMNS = 90, 10.0, 1.9, 2

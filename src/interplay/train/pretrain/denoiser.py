@@ -16,7 +16,8 @@ from interplay.backbones.batch import Batch
 from interplay.diffusion.training import noise_batch
 from interplay.records.caption import parse_caption
 from interplay.train.compiled_blocks import compiled_blocks
-from interplay.train.loop import History, LoopConfig, Schedule, Trainer
+from interplay.train.history import History
+from interplay.train.loop import LoopConfig, Schedule, Trainer
 from interplay.train.optimizers import OptimizerConfig
 from interplay.train.pretrain.config import DenoiserConfig
 from interplay.train.pretrain.latents import LatentCache

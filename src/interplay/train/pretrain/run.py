@@ -16,7 +16,7 @@ from interplay.backbones.base import Backbone
 from interplay.backbones.registry import build_tiny
 from interplay.core.artifacts import Artifact, build, scratch
 from interplay.core.files import atomic_write_text
-from interplay.train.loop import mean_of
+from interplay.train.history import LOSSES, History, as_csv, mean_of
 from interplay.train.pretrain.autoencoder import train_autoencoder
 from interplay.train.pretrain.card import MEAN_OVER, CardFacts, write_card
 from interplay.train.pretrain.chart import CHART, draw_chart
@@ -57,12 +57,18 @@ def _train(config: PretrainConfig, folder: Path) -> Mapping[str, Any]:
     backbone.save(folder)
     write_card(folder / "README.md", config, facts, histories)
     draw_chart(histories, folder / CHART)
-    for name in histories:
-        atomic_write_text(folder / f"{name}.losses.jsonl", (work / f"{name}.losses.jsonl").read_text())
+    write_losses(folder / LOSSES, histories)
     return {
         "latent_standard_deviation": deviation,
         "final_loss": mean_of(histories[config.denoiser[-1].name][-MEAN_OVER:], "loss"),
     }
+
+
+def write_losses(path: Path, histories: Mapping[str, History]) -> None:
+    """What every step of every phase logged, in five digits: the table is shipped with the weights."""
+    rows = ({"phase": name, **row} for name, history in histories.items() for row in history)
+    short = ({name: f"{x:.5g}" if isinstance(x, float) else x for name, x in row.items()} for row in rows)
+    atomic_write_text(path, as_csv(short))
 
 
 def _size(module: nn.Module) -> int:
