@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 from accelerate.utils import FullyShardedDataParallelPlugin
+from safetensors.torch import load_file
 
 from contracts.wan_variants import experts
 from interplay.core.artifacts import Artifact, open_artifact
@@ -86,18 +87,24 @@ def test_a_whole_model_in_shards_ends_as_in_copies_though_broken_off(
 
 
 def test_processes_draw_the_same_expert_where_two_are_shared_out(clips: Artifact, tmp_path: Path) -> None:
+    """Each has layers of its own, for alignment and for its LoRA, and learns at those alone."""
     backbone = experts()
     backbone.pipeline.register_to_config(boundary_ratio=0.7)  # so that both are drawn in a few steps
     backbone.save(tmp_path / "backbone")
-    settings = TrainConfig.model_validate(
-        {"backbone": str(tmp_path / "backbone"), "limit": 2, "steps": 6, "batch_size": 2, "learning_rate": 1e-3}
-    )
+    matrix = {"v2t_layers": [[0], [1]], "v2v_layers": [[0], [1]], "supervision": "latent", "instance_map": False}
+    length = {"limit": 2, "steps": 6, "batch_size": 2, "learning_rate": 1e-3}
+    settings = TrainConfig.model_validate({"backbone": str(tmp_path / "backbone"), **length, "matrix": matrix})
     launch("experts", str(tmp_path), settings.model_dump_json(), str(clips.path))
     drawn = [torch.load(tmp_path / f"drawn-{number}.pt") for number in range(2)]
     experts_of, timesteps_of = ([one[start::3] for one in drawn] for start in (0, 1))
     assert experts_of[0] == experts_of[1]
     assert set(experts_of[0]) == {True, False}
     assert timesteps_of[0] != timesteps_of[1]
+    for name, block in (("pytorch_lora_weights", 0), ("pytorch_lora_weights_2", 1)):
+        learnt = load_file(tmp_path / "experts" / "adapter" / f"{name}.safetensors")
+        assert any("lora_B" in key for key in learnt)
+        assert all(f".blocks.{block}." in key for key in learnt)
+        assert all(value.any() for key, value in learnt.items() if "lora_B" in key)
 
 
 @pytest.mark.parametrize(
