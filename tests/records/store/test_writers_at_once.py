@@ -133,6 +133,17 @@ def test_a_writer_waits_while_another_claims_or_publishes(tmp_path):
     second.close()
 
 
+def test_a_lock_that_ctrl_c_left_behind_is_let_go_without_a_word(tmp_path):
+    """The interrupt fell between taking the lock and entering the block; the collector ends the block later."""
+    writer = StoreWriter(tmp_path)
+    writer.add(small_clip("c0"), frames=gray(1))
+    interrupted = writer._claims.alone()
+    interrupted.__enter__()
+    writer.close()
+    interrupted.__exit__(None, None, None)
+    assert leftovers(tmp_path) == []
+
+
 def test_half_a_line_in_the_log_is_no_claim(tmp_path):
     writer = StoreWriter(tmp_path)
     writer.add(small_clip("c0"), frames=gray(1))

@@ -59,7 +59,9 @@ class Claims:
             self._read_on()
             yield
         finally:
-            fcntl.flock(self._log, fcntl.LOCK_UN)
+            # Ctrl-C can fall between taking the lock and entering the block; this runs after `close` then.
+            if not self._log.closed:
+                fcntl.flock(self._log, fcntl.LOCK_UN)
 
     def was_held(self, clip_id: str) -> bool:
         """Whether another writer claimed the id and is gone: its row may be finished, so look before you claim it.
