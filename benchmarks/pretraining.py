@@ -23,8 +23,8 @@ from interplay.backbones.base import Backbone
 from interplay.backbones.registry import build_tiny, load_backbone, tiny_names
 from interplay.core.files import atomic_write_text
 from interplay.train.history import History, mean_of
-from interplay.train.loop import Precision
 from interplay.train.optimizers import OptimizerName
+from interplay.train.precision import Precision
 from interplay.train.pretrain.config import DenoiserConfig
 from interplay.train.pretrain.denoiser import DenoiserLosses, train_denoiser, world_tokens
 from interplay.train.pretrain.latents import LatentCache, cache_latents

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import csv
+import errno
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,6 +15,7 @@ from interplay.core.artifacts import build, open_artifact, verify
 from interplay.core.errors import InputError
 from interplay.core.manifest import content_of
 from interplay.records.media.images import read_image
+from interplay.train.precision import native_precision
 from interplay.train.pretrain import latents as latents_of_the_world
 from interplay.train.pretrain.autoencoder import (
     AutoencoderLosses,
@@ -57,7 +60,7 @@ def test_a_pretrained_folder_is_a_stock_pipeline_with_a_card(name: str, tmp_path
     card = (artifact.path / "README.md").read_text()
     assert f"![Losses of every phase]({CHART})" in card
     assert (artifact.path / CHART).is_file()
-    assert f"interplay world pretrain --backbone {name} --seed 0 --no-compile" in card
+    assert f"interplay world pretrain --backbone {name} --seed 0 --precision bfloat16 --no-compile --out OUT" in card
     assert "| autoencoder | 1 | 1 | 0.001 | crops of 9 x 32 x 32 pixels | bfloat16 |" in card
     assert "| denoiser | 1 | 1 | 0.001 | latents of 2 clips | bfloat16, blocks not compiled |" in card
     assert re.search(r"^\| denoiser \| 1 \| \d\.\d{4} \|$", card, flags=re.MULTILINE)
@@ -99,6 +102,48 @@ def test_calibrated_latents_have_unit_scale_and_the_cache_is_read_back(tmp_path:
     assert (tmp_path / "latents.video.npy").stat().st_mtime_ns == stamp
 
 
+@pytest.mark.parametrize("name", tiny_names())
+def test_a_cache_that_was_broken_off_is_gone_on_with(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backbone = build_tiny(name, 0)
+    folders = [tmp_path / "unbroken", tmp_path / "broken"]
+    for folder in folders:
+        folder.mkdir()
+    unbroken = cache_latents(backbone, 5, 17, (48, 80), 0, folders[0])
+    rendered = []
+    videos = latents_of_the_world._videos
+
+    def rendered_once(indices: list[int], *given: Any) -> torch.Tensor:
+        rendered.extend(indices)
+        if indices == [2, 3] and rendered.count(2) == 1:
+            raise KeyboardInterrupt
+        return videos(indices, *given)
+
+    monkeypatch.setattr(latents_of_the_world, "_videos", rendered_once)
+    with pytest.raises(KeyboardInterrupt):
+        cache_latents(backbone, 5, 17, (48, 80), 0, folders[1])
+    resumed = cache_latents(backbone, 5, 17, (48, 80), 0, folders[1])
+    assert rendered == [0, 1, 2, 3, 2, 3, 4]
+    assert (resumed.video == unbroken.video).all()
+    assert unbroken.video.any(axis=(1, 2, 3, 4)).all()
+    assert set(resumed.first_frames) == set(unbroken.first_frames)
+    for key, values in unbroken.first_frames.items():
+        assert (resumed.first_frames[key] == values).all()
+
+
+def test_a_full_disk_under_the_cache_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    backbone = build_tiny("tiny-cogvideox", 0)
+    monkeypatch.setattr(latents_of_the_world.os, "fsync", full)
+    with pytest.raises(InputError, match="the disk is full"):
+        cache_latents(backbone, 2, 17, (48, 80), 0, tmp_path)
+    monkeypatch.undo()
+    assert len(cache_latents(backbone, 2, 17, (48, 80), 0, tmp_path).video) == 2
+
+
 def test_moving_pixels_are_those_that_change() -> None:
     video = torch.zeros(1, 3, 4, 2, 2)
     video[0, 1, 2, 0, 1] = 0.5
@@ -135,7 +180,27 @@ def test_a_card_says_what_each_phase_was_computed_in(tmp_path: Path) -> None:
         ("restart", "float32, blocks compiled"),
     ]
     assert card.count("crops of 17 x 32 x 32 pixels, the decoder alone") == 1
-    assert "--no-compile" not in card
+    assert "--precision" not in card  # there is no option for several at once
+    assert " --compile " in card
+
+
+@pytest.mark.parametrize(
+    ("has", "precision"),
+    [({"avx512_f": True}, "float32"), ({"avx512_bf16": True}, "bfloat16"), ({"amx_bf16": True, "x": 3}, "bfloat16")],
+)
+def test_the_precision_is_one_that_the_machine_computes_in(
+    has: dict[str, Any], precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: has)
+    assert native_precision() == precision
+
+
+def test_a_precision_holds_for_all_phases() -> None:
+    exact = SHORT.model_copy(update={"autoencoder": (PHASE, MOTION)}).in_precision("float32")
+    assert exact.precisions == {"float32"}
+    assert exact.in_precision("bfloat16").precisions == {"bfloat16"}
+    assert [phase.name for phase in exact.autoencoder] == ["autoencoder", "motion"]
 
 
 def test_the_chart_has_a_panel_for_every_phase_with_steps(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -72,9 +72,18 @@ def pretrain(
     out: Out,
     backbone: Annotated[str, typer.Option(help="Which tiny backbone to train.")] = "tiny-cogvideox",
     seed: Seed = 0,
+    precision: Annotated[
+        Literal["float32", "bfloat16"] | None,
+        typer.Option(help="What it computes in; default: bfloat16 where this machine does so, else float32."),
+    ] = None,
     fuse: Annotated[
-        bool, typer.Option("--compile/--no-compile", help="Compile the transformer's blocks; needs a C++ compiler.")
-    ] = True,
+        bool | None,
+        typer.Option(
+            "--compile/--no-compile",
+            help="Compile the transformer's blocks, which needs a C++ compiler; default: in bfloat16 alone, "
+            "because in float32 it is slower on CPUs.",
+        ),
+    ] = None,
     threads: Threads = None,
     overwrite: Overwrite = False,
 ) -> None:
@@ -82,9 +91,12 @@ def pretrain(
 
     Example: interplay world pretrain --backbone tiny-cogvideox --out runs/tiny-cogvideox
     """
+    from interplay.train.precision import native_precision
     from interplay.train.pretrain.config import PretrainConfig
     from interplay.train.pretrain.run import run
 
     use_threads(threads)
-    artifact = run(PretrainConfig(backbone=backbone, seed=seed, compile=fuse), out, overwrite=overwrite)
+    chosen = precision or native_precision()
+    config = PretrainConfig(backbone=backbone, seed=seed, compile=chosen == "bfloat16" if fuse is None else fuse)
+    artifact = run(config.in_precision(chosen), out, overwrite=overwrite)
     print(artifact.path)

@@ -13,8 +13,9 @@ from interplay.core.config import Config
 from interplay.grid.buckets import BucketConfig
 from interplay.methods.matrix.config import MatrixConfig
 from interplay.methods.matrix.layers import LayerListsField
-from interplay.train.loop import Precision, ScheduleShape, WarmupShape
+from interplay.train.loop import ScheduleShape, WarmupShape
 from interplay.train.optimizers import BETAS, Betas, OptimizerName
+from interplay.train.precision import Precision
 
 
 class LoraConfig(Config):

@@ -32,13 +32,13 @@ from interplay.train.guard import Guard, Micro
 from interplay.train.history import History
 from interplay.train.layouts import Copies, Layout, refuse, trained_of
 from interplay.train.optimizers import OptimizerConfig, build_optimizers
+from interplay.train.precision import Precision
 from interplay.train.processes import Processes, make_accelerator
 from interplay.train.sharding import Shards, check_shards
 from interplay.train.zero import Zero, check_zero
 
 ScheduleShape = Literal["cosine", "linear", "constant"]
 WarmupShape = Literal["linear", "third"]
-Precision = Literal["float32", "bfloat16"]
 # As accelerate calls them.
 _PRECISIONS = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 

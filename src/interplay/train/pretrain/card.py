@@ -77,11 +77,10 @@ def write_card(
     """Write the card as ``path``."""
     rows = [row for part, history in histories.items() for row in _loss_rows(part, history)]
     phases = [*map(_autoencoder_phase, config.autoencoder), *(_denoiser_phase(one, config) for one in config.denoiser)]
-    uncompiled = "" if config.compile else " --no-compile"
     text = _CARD.format(
         name=config.backbone,
         pipeline=facts.pipeline,
-        command=f"interplay world pretrain --backbone {config.backbone} --seed {config.seed}{uncompiled} --out OUT",
+        command=_command(config),
         phases="\n".join(phases),
         seed=config.seed,
         num_frames=facts.num_frames,
@@ -98,6 +97,13 @@ def write_card(
         rows="\n".join(rows),
     )
     atomic_write_text(path, text)
+
+
+def _command(config: PretrainConfig) -> str:
+    words = ["interplay world pretrain --backbone", config.backbone, "--seed", str(config.seed)]
+    if len(config.precisions) == 1:
+        words += ["--precision", *config.precisions]
+    return " ".join([*words, "--compile" if config.compile else "--no-compile", "--out OUT"])
 
 
 def relist(folder: Path, names: Iterable[str]) -> None:

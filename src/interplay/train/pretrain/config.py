@@ -10,8 +10,8 @@ from typing import Literal
 from pydantic import Field
 
 from interplay.core.config import Config
-from interplay.train.loop import Precision
 from interplay.train.optimizers import OptimizerName
+from interplay.train.precision import Precision
 
 
 class AutoencoderConfig(Config):
@@ -96,3 +96,15 @@ class PretrainConfig(Config):
         DenoiserConfig(name="denoiser", steps=3600, learning_rate=1e-3, final_learning_rate=2e-5, warmup_steps=200),
         DenoiserConfig(name="restart", steps=3600, learning_rate=5e-4, final_learning_rate=1e-5, warmup_steps=200),
     )
+
+    def in_precision(self, precision: Precision) -> PretrainConfig:
+        """The same run with every phase computed in ``precision``."""
+        changed = {"precision": precision}
+        autoencoder = tuple(phase.model_copy(update=changed) for phase in self.autoencoder)
+        denoiser = tuple(phase.model_copy(update=changed) for phase in self.denoiser)
+        return self.model_copy(update={"autoencoder": autoencoder, "denoiser": denoiser})
+
+    @property
+    def precisions(self) -> set[Precision]:
+        """What its phases are computed in."""
+        return {phase.precision for phase in self.autoencoder} | {phase.precision for phase in self.denoiser}

@@ -6,6 +6,7 @@ frames, height, width.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,18 +15,20 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float, Int
+from numpy.lib import format as npy
 from numpy.typing import NDArray
 from torch import Tensor
 
 from interplay.backbones.base import Backbone
 from interplay.backbones.batch import Batch
+from interplay.core.files import full_disk_named, read_json, write_json
 from interplay.core.progress import Progress
 from interplay.grid.pixels import to_tensor
 from interplay.world.sampling import render_at
 
 _BATCH = 8
 _CALIBRATION_CLIPS = 64
-_FIRST = "latents.first."
+_VIDEO, _FIRST, _FINISHED = "latents.video", "latents.first.", "latents.json"
 
 
 @dataclass(frozen=True)
@@ -54,30 +57,27 @@ def calibrate(backbone: Backbone, num_frames: int, size_hw: tuple[int, int], see
 def cache_latents(
     backbone: Backbone, clips: int, num_frames: int, size_hw: tuple[int, int], seed: int, folder: Path
 ) -> LatentCache:
-    """Latents of the first ``clips`` training clips. A complete cache is read back, a broken-off one is made again."""
-    video_path = folder / "latents.video.npy"
-    if not video_path.is_file():
-        video, first_frames = _encode_all(backbone, clips, num_frames, size_hw, seed)
-        for name, tensor in first_frames.tensors.items():
-            _save(folder / f"{_FIRST}{name}.npy", tensor)
-        _save(video_path, video)  # the last file: where it is, the others are
-    firsts = {path.stem.removeprefix(_FIRST): path for path in sorted(folder.glob(f"{_FIRST}*.npy"))}
-    return LatentCache(_mapped(video_path), {name: _mapped(path) for name, path in firsts.items()})
-
-
-def _encode_all(
-    backbone: Backbone, clips: int, num_frames: int, size_hw: tuple[int, int], seed: int
-) -> tuple[Float[Tensor, "n c f h w"], Batch]:
+    """Latents of the first ``clips`` training clips; a broken-off cache is gone on with."""
     grid = backbone.grid(num_frames, size_hw)
-    videos, firsts = [], []
-    with Progress("latents", clips) as progress:
-        for start in range(0, clips, _BATCH):
+    finished = _finished(folder)
+    with Progress("latents", clips, done=finished) as progress:
+        for start in range(finished, clips, _BATCH):
             video = _videos(list(range(start, min(start + _BATCH, clips))), num_frames, size_hw, seed)
-            videos.append(_stored(backbone.encode_video(video)))
+            encoded = {_VIDEO: backbone.encode_video(video)}
             first_frames = backbone.first_frame_condition(video[:, :, 0], grid)
-            firsts.append(Batch({name: _stored(tensor) for name, tensor in first_frames.tensors.items()}))
+            encoded |= {f"{_FIRST}{name}": tensor for name, tensor in first_frames.tensors.items()}
+            for name, rows in encoded.items():
+                _write(folder / f"{name}.npy", _stored(rows), start, clips)
+            write_json(folder / _FINISHED, {"clips": start + len(video)})
             progress.advance(len(video))
-    return torch.cat(videos), Batch.join(firsts)
+    firsts = {path.stem.removeprefix(_FIRST): path for path in sorted(folder.glob(f"{_FIRST}*.npy"))}
+    return LatentCache(_mapped(folder / f"{_VIDEO}.npy"), {name: _mapped(path) for name, path in firsts.items()})
+
+
+def _finished(folder: Path) -> int:
+    """How many clips lie in the arrays already."""
+    path = folder / _FINISHED
+    return int(read_json(path)["clips"]) if path.is_file() else 0
 
 
 def _videos(indices: list[int], num_frames: int, size_hw: tuple[int, int], seed: int) -> Float[Tensor, "b 3 p y x"]:
@@ -95,10 +95,23 @@ def _loaded(values: NDArray[Any]) -> Tensor:
     return tensor.float() if tensor.is_floating_point() else tensor
 
 
-def _save(path: Path, tensor: Tensor) -> None:
-    partial = path.with_suffix(".tmp.npy")
-    np.save(partial, tensor.numpy())
-    partial.replace(path)
+def _write(path: Path, rows: Tensor, start: int, clips: int) -> None:
+    """Put ``rows`` at ``start`` of the file of all ``clips``, whose head the first ones write.
+
+    Not through a memory map: where the disk is full, that ends the process without a word.
+    """
+    values = rows.contiguous().numpy()
+    with full_disk_named(path.parent), path.open("r+b" if start else "w+b") as file:
+        if start == 0:
+            whole = {"descr": npy.dtype_to_descr(values.dtype), "fortran_order": False}
+            npy.write_array_header_1_0(file, {**whole, "shape": (clips, *values.shape[1:])})
+        file.seek(0)
+        npy.read_magic(file)
+        npy.read_array_header_1_0(file)
+        file.seek(start * values[0].nbytes, os.SEEK_CUR)
+        file.write(values.tobytes())
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _mapped(path: Path) -> NDArray[Any]:
