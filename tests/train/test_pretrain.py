@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 import torch
+from pydantic import ValidationError
 
 from interplay.backbones.base import Backbone
 from interplay.backbones.registry import build_tiny, load_backbone, shipped_folder, shipped_names, tiny_names
 from interplay.core.artifacts import build, open_artifact, verify
+from interplay.core.config import load_recipe
 from interplay.core.errors import InputError
+from interplay.core.files import read_json
 from interplay.core.manifest import content_of
 from interplay.records.media.images import read_image
 from interplay.train.precision import native_precision
@@ -27,6 +30,7 @@ from interplay.train.pretrain.card import CardFacts, relist, write_card
 from interplay.train.pretrain.chart import CHART, draw_chart
 from interplay.train.pretrain.config import AutoencoderConfig, DenoiserConfig, PretrainConfig
 from interplay.train.pretrain.latents import cache_latents, calibrate
+from interplay.train.pretrain.lineage import Lineage, lineage_of
 from interplay.train.pretrain.run import run
 
 PHASE = AutoencoderConfig(name="autoencoder", steps=1, batch_size=1, crop_frames=9, learning_rate=1e-3)
@@ -36,7 +40,11 @@ MOTION = PHASE.model_copy(
 BRIEF = DenoiserConfig(
     name="denoiser", steps=1, batch_size=1, learning_rate=1e-3, final_learning_rate=1e-5, warmup_steps=1
 )
-SHORT = PretrainConfig(autoencoder=(PHASE,), clips=2, denoiser=(BRIEF,), compile=False)
+SHORT = (
+    PretrainConfig(autoencoder=(PHASE,), clips=2, denoiser=(BRIEF,))
+    .resolved("bfloat16")
+    .model_copy(update={"compile": False})
+)
 
 
 def losses_of(backbone: Backbone, **changes: float) -> dict[str, torch.Tensor]:
@@ -60,9 +68,10 @@ def test_a_pretrained_folder_is_a_stock_pipeline_with_a_card(name: str, tmp_path
     card = (artifact.path / "README.md").read_text()
     assert f"![Losses of every phase]({CHART})" in card
     assert (artifact.path / CHART).is_file()
-    assert f"interplay world pretrain --backbone {name} --seed 0 --precision bfloat16 --no-compile --out OUT" in card
-    assert "| autoencoder | 1 | 1 | 0.001 | crops of 9 x 32 x 32 pixels | bfloat16 |" in card
-    assert "| denoiser | 1 | 1 | 0.001 | latents of 2 clips | bfloat16, blocks not compiled |" in card
+    assert "\ninterplay world pretrain --recipe recipe-1.yaml --out OUT\n" in card
+    assert load_recipe(artifact.path / "recipe-1.yaml", PretrainConfig) == PretrainConfig(**artifact.config)
+    assert "| autoencoder | 0 | 1 | 1 | 0.001 | crops of 9 x 32 x 32 pixels | bfloat16 |" in card
+    assert "| denoiser | 0 | 1 | 1 | 0.001 | latents of 2 clips | bfloat16, blocks not compiled |" in card
     assert re.search(r"^\| denoiser \| 1 \| \d\.\d{4} \|$", card, flags=re.MULTILINE)
     assert all(torch.isfinite(value).all() for value in backbone.transformer.parameters())
     assert torch.isfinite(backbone.encode_video(torch.zeros(1, 3, 9, 32, 32))).all()
@@ -164,14 +173,17 @@ def test_errors_on_colored_pixels_count_more_where_the_phase_says_so() -> None:
     assert colored["loss"] > plain["loss"]  # an untrained decoder paints grey: it errs most where there is colour
 
 
+def card_of(path: Path, *recipes: PretrainConfig) -> str:
+    write_card(path, Lineage(recipes, {}), CardFacts("SomePipeline", 17, (48, 80), 10, 20))
+    return path.read_text()
+
+
 def test_a_card_says_what_each_phase_was_computed_in(tmp_path: Path) -> None:
     exact = BRIEF.model_copy(update={"name": "restart", "precision": "float32"})
     alone = MOTION.model_copy(update={"name": "decoder", "trains": "decoder"})
-    phases = {"autoencoder": (PHASE, MOTION, alone), "denoiser": (BRIEF, exact), "compile": True}
-    config = SHORT.model_copy(update=phases)
-    write_card(tmp_path / "README.md", config, CardFacts("SomePipeline", 17, (48, 80), 10, 20), {"restart": ()})
-    card = (tmp_path / "README.md").read_text()
-    found = re.findall(r"^\| (\w+) \| 1 .* \| (\w+(?:, .*)?) \|$", card, flags=re.MULTILINE)
+    config = PretrainConfig(autoencoder=(PHASE, MOTION, alone), denoiser=(BRIEF, exact), clips=2).resolved("bfloat16")
+    card = card_of(tmp_path / "README.md", config)
+    found = re.findall(r"^\| (\w+) \| 0 \| 1 .* \| (\w+(?:, .*)?) \|$", card, flags=re.MULTILINE)
     assert found == [
         ("autoencoder", "bfloat16"),
         ("motion", "float32"),
@@ -180,8 +192,68 @@ def test_a_card_says_what_each_phase_was_computed_in(tmp_path: Path) -> None:
         ("restart", "float32, blocks compiled"),
     ]
     assert card.count("crops of 17 x 32 x 32 pixels, the decoder alone") == 1
-    assert "--precision" not in card  # there is no option for several at once
-    assert " --compile " in card
+
+
+def test_the_card_of_a_usual_run_tells_its_command(tmp_path: Path) -> None:
+    usual = PretrainConfig(backbone="tiny-wan", seed=3)
+    told = "\ninterplay world pretrain --backbone tiny-wan --seed 3 --precision {} --{} --out OUT\n"
+    assert told.format("float32", "no-compile") in card_of(tmp_path / "README.md", usual.resolved("float32"))
+    assert told.format("bfloat16", "compile") in card_of(tmp_path / "README.md", usual.resolved("bfloat16"))
+
+
+def test_a_run_that_begins_with_the_weights_of_another_one_tells_of_both(tmp_path: Path) -> None:
+    first = run(SHORT, tmp_path / "first")
+    again = BRIEF.model_copy(update={"name": "again", "precision": "float32"})
+    config = SHORT.model_copy(update={"seed": 5, "autoencoder": (), "denoiser": (again,)})
+    second = run(config, tmp_path / "second", start=str(first.path))
+    kept, changed = "vae/diffusion_pytorch_model.safetensors", "transformer/diffusion_pytorch_model.safetensors"
+    assert (second.path / kept).read_bytes() == (first.path / kept).read_bytes()
+    scale = [read_json(made.path / "vae/config.json")["scaling_factor"] for made in (first, second)]
+    assert scale[0] == scale[1]
+    assert (second.path / changed).read_bytes() != (first.path / changed).read_bytes()
+    rows = list(csv.DictReader((second.path / "losses.csv").open()))
+    assert [row["phase"] for row in rows] == ["autoencoder", "denoiser", "again"]
+    assert rows[:2] == list(csv.DictReader((first.path / "losses.csv").open()))
+    assert [load_recipe(second.path / f"recipe-{n}.yaml", PretrainConfig) for n in (1, 2)] == [SHORT, config]
+    card = (second.path / "README.md").read_text()
+    assert (
+        "pretrain --recipe recipe-1.yaml --out OUT1\ninterplay world pretrain --recipe recipe-2.yaml --start OUT1"
+        in card
+    )
+    assert "| again | 5 | 1 |" in card
+    assert not [
+        path for path in second.path.rglob("*") if path.is_file() and str(tmp_path).encode() in path.read_bytes()
+    ]
+    with pytest.raises(InputError, match="again: the weights that the run begins with have such a phase"):
+        run(config, tmp_path / "third", start=str(second.path))
+    other = config.model_copy(update={"backbone": "tiny-wan", "seed": 6})
+    with pytest.raises(InputError, match="is no tiny-wan"):
+        run(other, tmp_path / "third", start=str(first.path))
+    (first.path / "recipe-1.yaml").unlink()
+    with pytest.raises(InputError, match=r"there is no recipe-1\.yaml"):
+        run(config, tmp_path / "third", start=str(first.path))
+
+
+def test_random_weights_need_a_phase_of_the_autoencoder(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="--start"):
+        run(SHORT.model_copy(update={"autoencoder": ()}), tmp_path / "tiny")
+
+
+@pytest.mark.parametrize(
+    ("phases", "problem"),
+    [
+        ({"autoencoder": (PHASE, PHASE)}, "several phases are called autoencoder"),
+        ({"autoencoder": (), "denoiser": ()}, "there is no phase"),
+    ],
+)
+def test_phases_that_cannot_be_told_apart_are_refused(phases: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ValidationError, match=problem):
+        PretrainConfig(**phases)
+
+
+def test_an_autoencoder_can_be_trained_alone(tmp_path: Path) -> None:
+    artifact = run(SHORT.model_copy(update={"denoiser": ()}), tmp_path / "tiny")
+    assert set(artifact.summary) == {"latent_standard_deviation", "final_loss"}
 
 
 @pytest.mark.parametrize(
@@ -198,9 +270,20 @@ def test_the_precision_is_one_that_the_machine_computes_in(
 
 def test_a_precision_holds_for_all_phases() -> None:
     exact = SHORT.model_copy(update={"autoencoder": (PHASE, MOTION)}).in_precision("float32")
-    assert exact.precisions == {"float32"}
-    assert exact.in_precision("bfloat16").precisions == {"bfloat16"}
-    assert [phase.name for phase in exact.autoencoder] == ["autoencoder", "motion"]
+    assert [(phase.name, phase.precision) for phase in exact.phases] == [
+        ("autoencoder", "float32"),
+        ("motion", "float32"),
+        ("denoiser", "float32"),
+    ]
+
+
+def test_what_is_left_open_is_what_the_machine_is_made_for() -> None:
+    open_run = PretrainConfig(autoencoder=(PHASE, MOTION), denoiser=(BRIEF,))
+    slow, fast = open_run.resolved("float32"), open_run.resolved("bfloat16")
+    assert [phase.precision for phase in slow.phases] == ["float32"] * 3
+    assert [phase.precision for phase in fast.phases] == ["bfloat16", "float32", "bfloat16"]
+    assert (slow.compile, fast.compile) == (False, True)
+    assert open_run.model_copy(update={"compile": False}).resolved("bfloat16").compile is False
 
 
 def test_the_chart_has_a_panel_for_every_phase_with_steps(tmp_path: Path) -> None:
@@ -237,6 +320,10 @@ def test_a_shipped_folder_is_what_its_manifest_lists(name: str) -> None:
     shipped = open_artifact(folder, "backbone")
     verify(shipped)
     assert set(shipped.manifest["files"]) == {path.relative_to(folder).as_posix() for path in content_of(folder)}
+    lineage = lineage_of(folder)
+    assert [len(lineage.histories[phase.name]) for recipe in lineage.recipes for phase in recipe.phases] == [
+        phase.steps for recipe in lineage.recipes for phase in recipe.phases
+    ]
 
 
 def test_an_unknown_tiny_backbone_is_an_input_error() -> None:

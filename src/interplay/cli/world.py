@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -70,8 +71,18 @@ def _size(text: str) -> Bucket:
 @app.command()
 def pretrain(
     out: Out,
-    backbone: Annotated[str, typer.Option(help="Which tiny backbone to train.")] = "tiny-cogvideox",
-    seed: Seed = 0,
+    backbone: Annotated[
+        str | None, typer.Option(help="Which tiny backbone to train.", show_default="tiny-cogvideox")
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(help="Begin with the weights of this one, a name or folder, instead of random ones."),
+    ] = None,
+    recipe: Annotated[
+        Path | None, typer.Option(help="A YAML file with the phases of the run; default: the usual ones.")
+    ] = None,
+    overrides: Annotated[list[str] | None, typer.Option("--set", help="Override a field: --set clips=6000.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Root of all randomness of this run.", show_default="0")] = None,
     precision: Annotated[
         Literal["float32", "bfloat16"] | None,
         typer.Option(help="What it computes in; default: bfloat16 where this machine does so, else float32."),
@@ -80,8 +91,7 @@ def pretrain(
         bool | None,
         typer.Option(
             "--compile/--no-compile",
-            help="Compile the transformer's blocks, which needs a C++ compiler; default: in bfloat16 alone, "
-            "because in float32 it is slower on CPUs.",
+            help="Compile the transformer's blocks, which needs a C++ compiler; default: in bfloat16 alone.",
         ),
     ] = None,
     threads: Threads = None,
@@ -89,14 +99,22 @@ def pretrain(
 ) -> None:
     """Train a tiny backbone from scratch on the world; killed at any point, the same command goes on.
 
+    With --start a run goes on from the weights of another one, with phases of its own.
+
     Example: interplay world pretrain --backbone tiny-cogvideox --out runs/tiny-cogvideox
+    Example: interplay world pretrain --start runs/tiny-cogvideox --recipe more.yaml --seed 1 --out runs/longer
     """
-    from interplay.train.precision import native_precision
+    from interplay.core.config import from_overrides, load_recipe
     from interplay.train.pretrain.config import PretrainConfig
     from interplay.train.pretrain.run import run
 
     use_threads(threads)
-    chosen = precision or native_precision()
-    config = PretrainConfig(backbone=backbone, seed=seed, compile=chosen == "bfloat16" if fuse is None else fuse)
-    artifact = run(config.in_precision(chosen), out, overwrite=overwrite)
-    print(artifact.path)
+    named = {"backbone": backbone, "seed": seed, "compile": None if fuse is None else str(fuse).lower()}
+    given = [*(overrides or []), *(f"{name}={value}" for name, value in named.items() if value is not None)]
+    if recipe is None:
+        config = from_overrides(PretrainConfig, given, where="the usual run")
+    else:
+        config = load_recipe(recipe, PretrainConfig, given)
+    if precision is not None:
+        config = config.in_precision(precision)
+    print(run(config, out, start=start, overwrite=overwrite).path)

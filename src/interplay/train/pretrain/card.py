@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from interplay.core.manifest import MANIFEST, entry_of, read_manifest
 from interplay.train.history import LOSSES, mean_of
 from interplay.train.pretrain.chart import CHART
 from interplay.train.pretrain.config import AutoencoderConfig, DenoiserConfig, PretrainConfig
+from interplay.train.pretrain.lineage import Lineage, recipe_name
 
 MEAN_OVER = 200
 
@@ -29,23 +30,22 @@ stock `{pipeline}.from_pretrained` and exists so that the whole toolkit runs wit
 
 ## How it was made
 ```
-{command}
+{commands}
 ```
 with what it was set to then:
 
-| phase | steps | batch | learning rate | on | computed in |
-|---|---|---|---|---|---|
+| phase | seed | steps | batch | learning rate | on | computed in |
+|---|---|---|---|---|---|---|
 {phases}
 
 | | |
 |---|---|
-| seed | {seed} |
 | data | the world's training split, rendered from the seed; held-out compositions were never shown |
 | clip | {num_frames} frames of {height} x {width} pixels |
 | autoencoder | {vae_parameters:,} parameters |
 | transformer and text encoder | {parameters:,} parameters |
 | losses | none but the model's own: no mask and no alignment term |
-| weights | moving average (decay {ema}), stored as float16 |
+| weights | moving averages, stored as float16 |
 | trained on | {machine} |
 | time | {hours:.1f} hours of steps |
 
@@ -71,39 +71,45 @@ class CardFacts:
     parameters: int
 
 
-def write_card(
-    path: Path, config: PretrainConfig, facts: CardFacts, histories: Mapping[str, Sequence[Mapping[str, float]]]
-) -> None:
-    """Write the card as ``path``."""
-    rows = [row for part, history in histories.items() for row in _loss_rows(part, history)]
-    phases = [*map(_autoencoder_phase, config.autoencoder), *(_denoiser_phase(one, config) for one in config.denoiser)]
+def write_card(path: Path, lineage: Lineage, facts: CardFacts) -> None:
+    """Write the card of what the runs of ``lineage`` made as ``path``."""
+    histories = lineage.histories
     text = _CARD.format(
-        name=config.backbone,
+        name=lineage.recipes[-1].backbone,
         pipeline=facts.pipeline,
-        command=_command(config),
-        phases="\n".join(phases),
-        seed=config.seed,
+        commands="\n".join(_commands(lineage.recipes)),
+        phases="\n".join(row for recipe in lineage.recipes for row in _phase_rows(recipe)),
         num_frames=facts.num_frames,
         height=facts.size_hw[0],
         width=facts.size_hw[1],
         vae_parameters=facts.vae_parameters,
         parameters=facts.parameters,
-        ema=config.denoiser[-1].ema_decay,
         machine=f"{platform.machine()}, {torch.get_num_threads()} CPU threads, torch {torch.__version__}",
         hours=sum(row["seconds"] for history in histories.values() for row in history) / 3600,
         window=MEAN_OVER,
         chart=CHART,
         table=LOSSES,
-        rows="\n".join(rows),
+        rows="\n".join(row for part, history in histories.items() for row in _loss_rows(part, history)),
     )
     atomic_write_text(path, text)
 
 
-def _command(config: PretrainConfig) -> str:
-    words = ["interplay world pretrain --backbone", config.backbone, "--seed", str(config.seed)]
-    if len(config.precisions) == 1:
-        words += ["--precision", *config.precisions]
-    return " ".join([*words, "--compile" if config.compile else "--no-compile", "--out OUT"])
+def _commands(recipes: Sequence[PretrainConfig]) -> Iterator[str]:
+    """What to type: each run but the first begins with the weights of the one before it."""
+    for number, recipe in enumerate(recipes, start=1):
+        words = ["interplay world pretrain", *_settings(recipe, number)]
+        words += [f"--start OUT{number - 1}"] if number > 1 else []
+        yield " ".join([*words, f"--out OUT{number}" if len(recipes) > 1 else "--out OUT"])
+
+
+def _settings(recipe: PretrainConfig, number: int) -> list[str]:
+    """The options of a run by the defaults, else the name of its recipe."""
+    precision = recipe.phases[0].precision
+    usual = PretrainConfig(backbone=recipe.backbone, seed=recipe.seed, compile=recipe.compile)
+    if precision is None or usual.in_precision(precision) != recipe:
+        return ["--recipe", recipe_name(number)]
+    compiled = "--compile" if recipe.compile else "--no-compile"
+    return ["--backbone", recipe.backbone, "--seed", str(recipe.seed), "--precision", precision, compiled]
 
 
 def relist(folder: Path, names: Iterable[str]) -> None:
@@ -113,20 +119,18 @@ def relist(folder: Path, names: Iterable[str]) -> None:
     write_json(folder / MANIFEST, {**manifest, "files": dict(sorted(files.items()))})
 
 
-def _autoencoder_phase(phase: AutoencoderConfig) -> str:
-    crops = f"crops of {phase.crop_frames} x {phase.crop_px} x {phase.crop_px} pixels"
-    if phase.trains == "decoder":
-        crops += ", the decoder alone"
-    return _phase(phase, crops, phase.precision)
+def _phase_rows(recipe: PretrainConfig) -> Iterator[str]:
+    blocks = "blocks compiled" if recipe.compile else "blocks not compiled"
+    for crops in recipe.autoencoder:
+        on = f"crops of {crops.crop_frames} x {crops.crop_px} x {crops.crop_px} pixels"
+        alone = ", the decoder alone" if crops.trains == "decoder" else ""
+        yield _phase_row(recipe.seed, crops, on + alone, str(crops.precision))
+    for phase in recipe.denoiser:
+        yield _phase_row(recipe.seed, phase, f"latents of {recipe.clips} clips", f"{phase.precision}, {blocks}")
 
 
-def _denoiser_phase(phase: DenoiserConfig, config: PretrainConfig) -> str:
-    blocks = "blocks compiled" if config.compile else "blocks not compiled"
-    return _phase(phase, f"latents of {config.clips} clips", f"{phase.precision}, {blocks}")
-
-
-def _phase(phase: AutoencoderConfig | DenoiserConfig, on: str, computed_in: str) -> str:
-    cells = (phase.name, phase.steps, phase.batch_size, f"{phase.learning_rate:g}", on, computed_in)
+def _phase_row(seed: int, phase: AutoencoderConfig | DenoiserConfig, on: str, computed_in: str) -> str:
+    cells = (phase.name, seed, phase.steps, phase.batch_size, f"{phase.learning_rate:g}", on, computed_in)
     return f"| {' | '.join(map(str, cells))} |"
 
 

@@ -5,9 +5,10 @@ The cards of those that are shipped say what theirs was, and docs/decisions/0015
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Literal, TypeVar
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from interplay.core.config import Config
 from interplay.train.optimizers import OptimizerName
@@ -23,7 +24,7 @@ class AutoencoderConfig(Config):
     colour that the world's people and things are told apart: a fully coloured pixel counts this much more than a grey
     one. A phase that ``trains`` the decoder alone leaves the latents as they are, so that a denoiser of these latents
     stays right. ``precision`` is that of the autoencoder's own arithmetic; weights, losses and the optimiser stay in
-    float32.
+    float32. Left open, it is what the machine is made for.
     """
 
     name: str
@@ -37,14 +38,15 @@ class AutoencoderConfig(Config):
     moving_share: float = Field(0.0, ge=0.0, le=1.0)
     color_weight: float = Field(0.0, ge=0.0)
     trains: Literal["autoencoder", "decoder"] = "autoencoder"
-    precision: Precision = "bfloat16"
+    precision: Precision | None = None
 
 
 class DenoiserConfig(Config):
     """One phase of training transformer and text encoder on cached latents.
 
     ``caption_dropout`` is the share of clips trained with the empty caption, which guidance needs. ``precision`` is
-    that of the forward and backward pass; weights, losses and the optimiser stay in float32.
+    that of the forward and backward pass; weights, losses and the optimiser stay in float32. Left open, it is what the
+    machine is made for.
     """
 
     name: str
@@ -58,19 +60,24 @@ class DenoiserConfig(Config):
     clip_grad_norm: float = 1.0
     caption_dropout: float = 0.1
     ema_decay: float = 0.999
-    precision: Precision = "bfloat16"
+    precision: Precision | None = None
+
+
+Phase = TypeVar("Phase", AutoencoderConfig, DenoiserConfig)
 
 
 class PretrainConfig(Config):
     """One pretraining run of one tiny backbone: phases of the autoencoder, then phases of the denoiser.
 
-    ``compile`` fuses the transformer's blocks (:mod:`interplay.train.compiled_blocks`).
+    ``seed`` is the root of all draws, those of the clips too. ``compile`` fuses the transformer's blocks
+    (:mod:`interplay.train.compiled_blocks`); left open, it does so in bfloat16 alone, because in float32 it is slower
+    on CPUs. Without phases of the autoencoder the latents stay what they are: such a run begins with trained weights.
     """
 
     backbone: str = "tiny-cogvideox"
     seed: int = 0
     save_every: int = 200
-    compile: bool = True
+    compile: bool | None = None
     # The VAE works through a clip in chunks of 8 frames; crops of a whole clip's length teach it the seam. Most crops
     # of the last phase are laid on what moves: without it, moving limbs and things leave ghosts. Colours count there,
     # because small things took the colour of whoever held them.
@@ -97,14 +104,34 @@ class PretrainConfig(Config):
         DenoiserConfig(name="restart", steps=3600, learning_rate=5e-4, final_learning_rate=1e-5, warmup_steps=200),
     )
 
+    @property
+    def phases(self) -> tuple[AutoencoderConfig | DenoiserConfig, ...]:
+        """All of them, in their order."""
+        return *self.autoencoder, *self.denoiser
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> PretrainConfig:
+        names = [phase.name for phase in self.phases]
+        twice = {name for name in names if names.count(name) > 1}
+        if twice:
+            raise ValueError(f"several phases are called {min(twice)}, and draws and losses go by the name")
+        if not names:
+            raise ValueError("there is no phase to train")
+        return self
+
     def in_precision(self, precision: Precision) -> PretrainConfig:
         """The same run with every phase computed in ``precision``."""
-        changed = {"precision": precision}
-        autoencoder = tuple(phase.model_copy(update=changed) for phase in self.autoencoder)
-        denoiser = tuple(phase.model_copy(update=changed) for phase in self.denoiser)
-        return self.model_copy(update={"autoencoder": autoencoder, "denoiser": denoiser})
+        return self._computed(lambda _: precision)
 
-    @property
-    def precisions(self) -> set[Precision]:
-        """What its phases are computed in."""
-        return {phase.precision for phase in self.autoencoder} | {phase.precision for phase in self.denoiser}
+    def resolved(self, native: Precision) -> PretrainConfig:
+        """The same run with nothing left open, on a machine that is made for ``native``."""
+        run = self._computed(lambda asked: asked or native)
+        fuses = any(phase.precision == "bfloat16" for phase in run.denoiser)
+        return run.model_copy(update={"compile": fuses if run.compile is None else run.compile})
+
+    def _computed(self, precision: Callable[[Precision | None], Precision]) -> PretrainConfig:
+        def computed(phase: Phase) -> Phase:
+            return phase.model_copy(update={"precision": precision(phase.precision)})
+
+        autoencoder, denoiser = tuple(map(computed, self.autoencoder)), tuple(map(computed, self.denoiser))
+        return self.model_copy(update={"autoencoder": autoencoder, "denoiser": denoiser})
