@@ -17,10 +17,10 @@ from interplay.world.vocabulary import NOUNS
 
 Option = TypeVar("Option")
 
-_BESIDE: Mapping[int, tuple[str, ...]] = {
+_WATCHED: Mapping[int, tuple[str, ...]] = {
     0: ("{c}",),
-    1: ("{c} while {b} stands by", "{b} stands by as {c}", "{c} next to {b}"),
-    2: ("{c} while {b} and {b2} stand by", "{b} and {b2} stand by as {c}", "{b} stands by as {c} next to {b2}"),
+    1: ("{c} while {b} stands by", "{b} watches as {c}", "{c} next to {b}"),
+    2: ("{c} while {b} and {b2} stand by", "{b} and {b2} watch as {c}", "{b} watches as {c} next to {b2}"),
 }
 _NEAR: Mapping[int, tuple[str, ...]] = {
     0: ("{c}",),
@@ -44,7 +44,7 @@ def caption(scene: Scene) -> str:
     living = [_marked(m) for m in scene.members if m.id not in busy and m.family != "thing"]
     things = [_marked(m) for m in scene.members if m.id not in busy and m.family == "thing"]
     if scene.events:
-        said = _beside(_events(scene, choices), living, choices)
+        said = _watched(_events(scene, choices), living, choices)
     else:
         said = _fill(choices.pick(_IDLE), b=living[0], b2=living[1])
     return _fill(choices.pick(_NEAR[len(things)]), c=said, **_named("d", things))
@@ -52,7 +52,7 @@ def caption(scene: Scene) -> str:
 
 def vocabulary() -> tuple[str, ...]:
     """Every word a caption of the world can hold, sorted."""
-    frames = [*_BESIDE.values(), *_NEAR.values(), _TOGETHER, _IN_TURN, _IDLE]
+    frames = [*_WATCHED.values(), *_NEAR.values(), _TOGETHER, _IN_TURN, _IDLE]
     clauses = [verb.active + verb.passive for verb in VERBS.values()]
     words = set(_words(template for group in (*frames, *clauses) for template in group))
     nouns = {word for noun in NOUNS for word in noun.split()}
@@ -90,8 +90,8 @@ def _clause(scene: Scene, event: Event, label: str, choices: _Choices) -> str:
     return _fill(re.sub(r"\[(.+?)\]", rf"<{label}> \1 </{label}>", template), **named)
 
 
-def _beside(clause: str, living: Sequence[str], choices: _Choices) -> str:
-    return _fill(choices.pick(_BESIDE[len(living)]), c=clause, **_named("b", living))
+def _watched(clause: str, living: Sequence[str], choices: _Choices) -> str:
+    return _fill(choices.pick(_WATCHED[len(living)]), c=clause, **_named("b", living))
 
 
 def _named(key: str, members: Sequence[str]) -> dict[str, str]:
