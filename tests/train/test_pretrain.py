@@ -29,6 +29,7 @@ from interplay.train.pretrain.autoencoder import (
 from interplay.train.pretrain.card import CardFacts, relist, write_card
 from interplay.train.pretrain.chart import CHART, draw_chart
 from interplay.train.pretrain.config import AutoencoderConfig, DenoiserConfig, PretrainConfig
+from interplay.train.pretrain.denoiser import DenoiserLosses, world_tokens
 from interplay.train.pretrain.latents import cache_latents, calibrate
 from interplay.train.pretrain.lineage import Lineage, lineage_of
 from interplay.train.pretrain.run import run
@@ -232,6 +233,32 @@ def test_a_run_that_begins_with_the_weights_of_another_one_tells_of_both(tmp_pat
     (first.path / "recipe-1.yaml").unlink()
     with pytest.raises(InputError, match=r"there is no recipe-1\.yaml"):
         run(config, tmp_path / "third", start=str(first.path))
+
+
+def test_noise_levels_are_moved_as_far_as_a_phase_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    backbone = build_tiny("tiny-wan", 0)
+    cache = cache_latents(backbone, 2, backbone.native_frames, backbone.native_size_hw, 0, tmp_path)
+    tokens = world_tokens(backbone, 0, 2)
+    levels, denoise = [], backbone.denoise
+
+    def noted(latents: torch.Tensor, timesteps: torch.Tensor, *rest: Any) -> torch.Tensor:
+        levels.append(timesteps.double() / 1000)
+        return denoise(latents, timesteps, *rest)
+
+    monkeypatch.setattr(backbone, "denoise", noted)
+    for shift in (1.0, 2.0, 3.0, None):
+        phase = BRIEF.model_copy(update={"batch_size": 4, "timestep_shift": shift})
+        DenoiserLosses(backbone, phase, cache, tokens)(torch.Generator().manual_seed(0))
+    uniform, *moved, unasked = levels
+    for k, found in zip((2, 3), moved, strict=True):
+        torch.testing.assert_close(found, k * uniform / (1 + (k - 1) * uniform), atol=4e-3, rtol=0)
+    assert torch.equal(unasked, moved[1])  # the shift of Wan's own scheduler
+
+
+def test_a_shift_is_refused_where_there_is_no_flow(tmp_path: Path) -> None:
+    shifted = SHORT.model_copy(update={"denoiser": (BRIEF.model_copy(update={"timestep_shift": 2.0}),)})
+    with pytest.raises(InputError, match="timestep_shift"):
+        run(shifted, tmp_path / "tiny")
 
 
 def test_random_weights_need_a_phase_of_the_autoencoder(tmp_path: Path) -> None:

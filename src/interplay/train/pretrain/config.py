@@ -46,7 +46,8 @@ class DenoiserConfig(Config):
 
     ``caption_dropout`` is the share of clips trained with the empty caption, which guidance needs. ``precision`` is
     that of the forward and backward pass; weights, losses and the optimiser stay in float32. Left open, it is what the
-    machine is made for.
+    machine is made for. ``timestep_shift`` is how far the noise levels that are drawn are moved towards noise (flow
+    matching); left open, as far as the model's schedule does.
     """
 
     name: str
@@ -60,6 +61,7 @@ class DenoiserConfig(Config):
     clip_grad_norm: float = 1.0
     caption_dropout: float = 0.1
     ema_decay: float = 0.999
+    timestep_shift: float | None = Field(None, gt=0)
     precision: Precision | None = None
 
 

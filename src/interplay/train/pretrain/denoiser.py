@@ -70,7 +70,7 @@ class DenoiserLosses(nn.Module):
         clean, first_frame = self.cache.take(rows, backbone.device)
         dropped = torch.rand(size, generator=generator) < self.settings.caption_dropout
         tokens = self.tokens.take(rows).replaced(dropped, self.tokens.take([-1])).to(backbone.device)
-        batch = noise_batch(backbone, clean, generator)
+        batch = noise_batch(backbone, clean, generator, shift=self.settings.timestep_shift)
         text = backbone.embed_tokens(tokens, first_frame)
         prediction = backbone.denoise(batch.noisy, batch.timesteps, text, first_frame)
         return {"loss": batch.loss(prediction).mean()}

@@ -72,6 +72,8 @@ def _train(config: PretrainConfig, start: External | None, lineage: Lineage, fol
 def _begun(config: PretrainConfig, start: External | None) -> Backbone:
     """The backbone as the run begins."""
     untrained = build_tiny(config.backbone, config.seed)
+    for phase in config.denoiser:
+        untrained.check_shift(phase.timestep_shift)
     if start is None:
         return untrained
     backbone = load_backbone(str(start.path))
