@@ -259,6 +259,7 @@ def test_a_shift_is_refused_where_there_is_no_flow(tmp_path: Path) -> None:
     shifted = SHORT.model_copy(update={"denoiser": (BRIEF.model_copy(update={"timestep_shift": 2.0}),)})
     with pytest.raises(InputError, match="timestep_shift"):
         run(shifted, tmp_path / "tiny")
+    assert not list(tmp_path.iterdir())  # so the mended recipe is not taken for another run's
 
 
 def test_random_weights_need_a_phase_of_the_autoencoder(tmp_path: Path) -> None:

@@ -32,7 +32,8 @@ def run(config: PretrainConfig, out: Path, *, start: str | None = None, overwrit
 
     It begins with random weights, or with those of ``start``: a backbone of the same kind by its name or folder, whose
     recipes and losses the new folder tells too. :class:`InputError` when ``start`` is of another kind, when one of its
-    phases is named like one of ``config``, and when there is no ``start`` and no autoencoder is trained.
+    phases is named like one of ``config``, when there is no ``start`` and no autoencoder is trained, and when a phase
+    shifts the noise levels of a model without flow matching.
     """
     resolved = config.resolved(native_precision())
     given = None if start is None else backbone_input(start)
@@ -41,6 +42,8 @@ def run(config: PretrainConfig, out: Path, *, start: str | None = None, overwrit
         raise InputError("the autoencoder begins with random weights, and no phase trains it", where=out, cure=cure)
     lineage = Lineage() if given is None else lineage_of(given.path)
     lineage.refuse_names_of(resolved)
+    for phase in resolved.denoiser:
+        build_tiny(resolved.backbone, resolved.seed).check_shift(phase.timestep_shift)
     inputs = {} if given is None else {"start": given}
 
     def make(folder: Path) -> Mapping[str, Any]:
@@ -72,8 +75,6 @@ def _train(config: PretrainConfig, start: External | None, lineage: Lineage, fol
 def _begun(config: PretrainConfig, start: External | None) -> Backbone:
     """The backbone as the run begins."""
     untrained = build_tiny(config.backbone, config.seed)
-    for phase in config.denoiser:
-        untrained.check_shift(phase.timestep_shift)
     if start is None:
         return untrained
     backbone = load_backbone(str(start.path))
