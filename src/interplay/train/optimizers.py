@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from interplay.core.config import Config
 from interplay.core.errors import InputError
+from interplay.train.muon import Muon
 
 OptimizerName = Literal["adamw", "adamw8bit", "muon"]
 Beta = Annotated[float, Field(ge=0, lt=1)]
@@ -53,7 +54,7 @@ def build_optimizers(
         found.append(_adamw(rest, settings, learning_rate))
     if matrices:
         found.append(
-            torch.optim.Muon(
+            Muon(
                 matrices,
                 lr=_MUON_RATE * learning_rate,
                 momentum=_MOMENTUM,

@@ -31,8 +31,10 @@ class TinyWan(TinySizes):
     layers: int = 8
     heads: int = 4
     head_dim: int = 32
-    text_dim: int = 64
-    text_layers: int = 2
+    # Wider and deeper than its siblings': cross-attention reads words as the text encoder leaves them, while where
+    # attention is joint every layer of the transformer goes on with them.
+    text_dim: int = 128
+    text_layers: int = 4
     text_length: int = 32
 
 
