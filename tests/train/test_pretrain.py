@@ -22,8 +22,10 @@ from interplay.train.precision import native_precision
 from interplay.train.pretrain import latents as latents_of_the_world
 from interplay.train.pretrain.autoencoder import (
     AutoencoderLosses,
+    change_where_still,
     colorfulness,
     moving_pixels,
+    still_positions,
     train_autoencoder,
 )
 from interplay.train.pretrain.card import CardFacts, relist, write_card
@@ -172,6 +174,39 @@ def test_errors_on_colored_pixels_count_more_where_the_phase_says_so() -> None:
     plain, colored = losses_of(backbone, color_weight=0.0), losses_of(backbone, color_weight=4.0)
     assert torch.equal(plain["absolute"], colored["absolute"])  # the same crops
     assert colored["loss"] > plain["loss"]  # an untrained decoder paints grey: it errs most where there is colour
+
+
+def test_a_position_stands_still_when_nothing_moves_on_it_or_beside_it_in_two_neighbouring_latent_frames() -> None:
+    video = torch.zeros(1, 3, 17, 16, 32)
+    video[:, 1, 10:, 5, 2] = 1.0  # from pixel frame 10 on, which latent frame 3 codes; latent row 1, column 0
+    still = still_positions(video, torch.Size((5, 4, 8)))[0, 0]
+    assert still.shape == (4, 4, 8)
+    assert bool(still[0].all())
+    assert bool(still[1].all())
+    for pair in (2, 3):  # into the frame that changes, and out of it
+        assert not bool(still[pair, :3, :2].any())
+        assert int(still[pair].sum()) == 4 * 8 - 3 * 2
+
+
+def test_latents_that_change_count_where_the_pixels_stand_still_alone() -> None:
+    video = torch.zeros(2, 3, 9, 16, 16)
+    latents = torch.randn(2, 4, 1, 4, 4, generator=torch.Generator().manual_seed(0)).repeat(1, 1, 3, 1, 1)
+    assert float(change_where_still(latents, video)) == 0.0
+    latents[:, :, 2] += 0.5
+    some = change_where_still(latents, video)
+    variance = latents.var(dim=(0, 2, 3, 4))
+    assert float(some) == pytest.approx(float((0.25 / (2 * variance)).mean()) / 2)  # in one of two pairs of frames
+    assert float(change_where_still(10 * latents, video)) == pytest.approx(float(some))
+    video[:, :, 5:] = 1.0
+    assert float(change_where_still(latents, video)) == 0.0
+
+
+def test_a_phase_may_ask_for_latents_that_stand_still() -> None:
+    backbone = build_tiny("tiny-wan", 0)
+    plain, asked = losses_of(backbone, still_weight=0.0), losses_of(backbone, still_weight=2.0)
+    assert "still" not in plain
+    gained = (asked["loss"] - plain["loss"]).item()
+    assert gained == pytest.approx(2 * asked["still"].item(), abs=1e-5)
 
 
 def card_of(path: Path, *recipes: PretrainConfig) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional
 
 from interplay.backbones.base import Backbone
 from interplay.grid.pixels import to_tensor
@@ -21,6 +22,7 @@ from interplay.world.sampling import render_at
 # Clips are rendered on the fly and never repeat; any index below this may be drawn.
 _WORLD_CLIPS = 1 << 30
 _MOVES = 0.2  # a tenth of the range [-1, 1]
+_CHANGES = 0.02  # two or three grey levels
 
 
 def train_autoencoder(
@@ -45,7 +47,7 @@ class AutoencoderLosses(nn.Module):
             part.requires_grad_(settings.trains == "autoencoder")
 
     def forward(self, generator: torch.Generator) -> dict[str, Tensor]:
-        """``loss``, ``absolute`` (mean error in pixel units of [-1, 1]) and ``kl`` (nats per pixel value)."""
+        """``loss``, ``absolute`` (mean error in pixel units of [-1, 1]), ``kl`` (nats per pixel value), ``still``."""
         video = self._crops(generator).to(next(self.vae.parameters()).device)
         with torch.autocast(video.device.type, torch.bfloat16, enabled=self.settings.precision == "bfloat16"):
             posterior = self.vae.encode(video).latent_dist
@@ -54,7 +56,11 @@ class AutoencoderLosses(nn.Module):
         weight = self._weight(video)
         kl = posterior.kl().float().sum() / video.numel()
         loss = (weight * error).mean() / weight.mean() + self.settings.kl_weight * kl * video.shape[1]
-        return {"loss": loss, "absolute": error.mean(), "kl": kl}
+        losses = {"loss": loss, "absolute": error.mean(), "kl": kl}
+        if self.settings.still_weight:
+            losses["still"] = change_where_still(posterior.mode().float(), video)
+            losses["loss"] = loss + self.settings.still_weight * losses["still"]
+        return losses
 
     def _weight(self, video: Float[Tensor, "b 3 p y x"]) -> Float[Tensor, "b 1 p y x"]:
         """How much each pixel counts; one that stands still and is grey counts 1."""
@@ -84,6 +90,32 @@ class AutoencoderLosses(nn.Module):
         seen = moving[_below(len(moving), generator)].tolist()
         row, column = (min(max(at - _below(side, generator), 0), limit) for at, limit in zip(seen, limits, strict=True))
         return row, column
+
+
+def change_where_still(latents: Float[Tensor, "b c f h w"], video: Float[Tensor, "b 3 p y x"]) -> Tensor:
+    """How much latents change from frame to frame where no pixel does: half the mean square, of the channels' variance.
+
+    0 when what stands still is coded alike in all frames, whatever moves elsewhere, and 0 when nothing stands still. A
+    denoiser then has it from the first frame, and need not find out how the code of a standing thing goes on.
+    """
+    still = still_positions(video, latents.shape[2:])
+    variance = latents.detach().var(dim=(0, 2, 3, 4), keepdim=True)
+    change = (latents.diff(dim=2).square() / (2.0 * variance)).mean(dim=1, keepdim=True)
+    return (still * change).sum() / still.sum().clamp(min=1.0)
+
+
+def still_positions(video: Float[Tensor, "b 3 p y x"], latent_size: torch.Size) -> Float[Tensor, "b 1 f2 h w"]:
+    """1 at a latent position where neither it nor one beside it moves in a latent frame and in the one before.
+
+    ``f2`` is one less than the latent frames ``(f, h, w)``: a causal autoencoder codes the first pixel frame alone and
+    then groups of equal length, and what is asked is whether two neighbouring groups are the same.
+    """
+    frames, height, width = latent_size
+    changed = (video.diff(dim=2).abs().amax(dim=1, keepdim=True) > _CHANGES).to(video.dtype)
+    moves = functional.adaptive_max_pool3d(changed, (frames - 1, height, width))
+    moves = functional.max_pool3d(moves, (1, 3, 3), stride=1, padding=(0, 1, 1))
+    before = functional.pad(moves[:, :, :-1], (0, 0, 0, 0, 1, 0))
+    return 1.0 - torch.maximum(moves, before)
 
 
 def moving_pixels(video: Float[Tensor, "b 3 p y x"]) -> Float[Tensor, "b 1 1 y x"]:

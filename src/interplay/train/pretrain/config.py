@@ -22,9 +22,10 @@ class AutoencoderConfig(Config):
     during the crop this much more, and ``moving_share`` of the crops are laid where something moves: such pixels are
     few, and they are what the world is about. ``color_weight`` counts pixels by their colourfulness, because it is by
     colour that the world's people and things are told apart: a fully coloured pixel counts this much more than a grey
-    one. A phase that ``trains`` the decoder alone leaves the latents as they are, so that a denoiser of these latents
-    stays right. ``precision`` is that of the autoencoder's own arithmetic; weights, losses and the optimiser stay in
-    float32. Left open, it is what the machine is made for.
+    one. ``still_weight`` is what it costs when latents change where no pixel does. A phase that ``trains`` the decoder
+    alone leaves the latents as they are, so that a denoiser of these latents stays right. ``precision`` is that of the
+    autoencoder's own arithmetic; weights, losses and the optimiser stay in float32. Left open, it is what the machine
+    is made for.
     """
 
     name: str
@@ -37,6 +38,7 @@ class AutoencoderConfig(Config):
     motion_weight: float = 0.0
     moving_share: float = Field(0.0, ge=0.0, le=1.0)
     color_weight: float = Field(0.0, ge=0.0)
+    still_weight: float = Field(0.0, ge=0.0)
     trains: Literal["autoencoder", "decoder"] = "autoencoder"
     precision: Precision | None = None
 
