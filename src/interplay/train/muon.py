@@ -1,8 +1,8 @@
 """torch's Muon, many matrices at a time, in the precision that the machine computes in.
 
 ``torch.optim.Muon`` orthogonalises one matrix after the other, always in bfloat16. A CPU without such instructions
-imitates them, and small matrices are mostly overhead: on a tiny backbone that was a quarter of a training step
-(``benchmarks/muon.md``). Options, state and rule are torch's, whose own step is the readable twin.
+imitates them, and small matrices are mostly overhead: ``benchmarks/muon.md`` says what either takes. Options, state and
+rule are torch's, whose own step is the readable twin.
 """
 
 from __future__ import annotations
