@@ -297,6 +297,25 @@ def test_a_shift_is_refused_where_there_is_no_flow(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())  # so the mended recipe is not taken for another run's
 
 
+@pytest.mark.parametrize(
+    ("crops", "told"),
+    [
+        ({"crop_frames": 1, "still_weight": 1.0}, "field crop_frames: still_weight compares.*crops of 5 frames"),
+        ({"crop_frames": 7}, "phase autoencoder, crops, number of frames: 7 is not 1 . a multiple of 4; use 5"),
+        ({"crop_frames": 5}, "5 is not 1 . a multiple of 8"),  # the decoder of this family takes latents in pairs
+        ({"crop_frames": 25}, "25 x 32 x 32 lies in no clip of 17 x 48 x 80; take smaller crops"),
+        ({"crop_px": 64}, "9 x 64 x 64 lies in no clip"),
+        ({"crop_px": 30}, "video height: 30 is not a multiple of 4; use 28"),
+    ],
+)
+def test_crops_that_do_not_fit_are_refused_before_anything_is_begun(
+    crops: dict[str, float], told: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=told):
+        run(SHORT.model_copy(update={"autoencoder": (PHASE.model_copy(update=crops),)}), tmp_path / "tiny")
+    assert not list(tmp_path.iterdir())
+
+
 def test_random_weights_need_a_phase_of_the_autoencoder(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--start"):
         run(SHORT.model_copy(update={"autoencoder": ()}), tmp_path / "tiny")

@@ -5,6 +5,7 @@ Shape legend: ``b`` batch, ``p y x`` pixel frames, height, width.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from interplay.backbones.base import Backbone
+from interplay.core.errors import InputError
 from interplay.grid.pixels import to_tensor
 from interplay.train.history import History
 from interplay.train.loop import LoopConfig, Schedule, Trainer
@@ -33,6 +35,24 @@ def train_autoencoder(
     loop = LoopConfig(ema_decay=0.995, save_every=save_every)
     module = AutoencoderLosses(backbone, settings, seed)
     return Trainer(module, schedule, folder, name=settings.name, seed=seed, loop=loop).run()
+
+
+def check_crops(backbone: Backbone, settings: AutoencoderConfig) -> None:
+    """:class:`.InputError` where a phase's crops lie in no clip, or do not go through this autoencoder and back."""
+    clip = backbone.grid(backbone.native_frames, backbone.native_size_hw)
+    length, side, place = settings.crop_frames, settings.crop_px, f"recipe, phase {settings.name}"
+    try:
+        crop = replace(clip, frames=length, height=side, width=side, patch=(1, 1, 1), first_latents=1)
+        backbone.check_decodes(crop)
+    except InputError as error:
+        raise InputError(error.problem, where=f"{place}, crops, {error.where}", cure=error.cure) from None
+    if length > clip.frames or side > min(clip.height, clip.width):
+        problem = f"{length} x {side} x {side} lies in no clip of {clip.frames} x {clip.height} x {clip.width}"
+        raise InputError(problem, where=f"{place}, fields crop_frames and crop_px", cure="take smaller crops")
+    if settings.still_weight and length == 1:
+        cure = f"take crops of {1 + clip.temporal_stride} frames or more, or leave still_weight out"
+        problem = "still_weight compares latent frames, and a single picture has one"
+        raise InputError(problem, where=f"{place}, field crop_frames", cure=cure)
 
 
 class AutoencoderLosses(nn.Module):

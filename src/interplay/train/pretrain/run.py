@@ -18,7 +18,7 @@ from interplay.core.artifacts import Artifact, External, build, scratch
 from interplay.core.errors import InputError
 from interplay.train.history import History, mean_of
 from interplay.train.precision import native_precision
-from interplay.train.pretrain.autoencoder import train_autoencoder
+from interplay.train.pretrain.autoencoder import check_crops, train_autoencoder
 from interplay.train.pretrain.card import MEAN_OVER, CardFacts, write_card
 from interplay.train.pretrain.chart import CHART, draw_chart
 from interplay.train.pretrain.config import PretrainConfig
@@ -32,8 +32,8 @@ def run(config: PretrainConfig, out: Path, *, start: str | None = None, overwrit
 
     It begins with random weights, or with those of ``start``: a backbone of the same kind by its name or folder, whose
     recipes and losses the new folder tells too. :class:`InputError` when ``start`` is of another kind, when one of its
-    phases is named like one of ``config``, when there is no ``start`` and no autoencoder is trained, and when a phase
-    shifts the noise levels of a model without flow matching.
+    phases is named like one of ``config``, when there is no ``start`` and no autoencoder is trained, when a phase's
+    crops do not fit clips or autoencoder, and when one shifts the noise levels of a model without flow matching.
     """
     resolved = config.resolved(native_precision())
     given = None if start is None else backbone_input(start)
@@ -42,8 +42,7 @@ def run(config: PretrainConfig, out: Path, *, start: str | None = None, overwrit
         raise InputError("the autoencoder begins with random weights, and no phase trains it", where=out, cure=cure)
     lineage = Lineage() if given is None else lineage_of(given.path)
     lineage.refuse_names_of(resolved)
-    for phase in resolved.denoiser:
-        build_tiny(resolved.backbone, resolved.seed).check_shift(phase.timestep_shift)
+    _check_phases(resolved)
     inputs = {} if given is None else {"start": given}
 
     def make(folder: Path) -> Mapping[str, Any]:
@@ -70,6 +69,15 @@ def _train(config: PretrainConfig, start: External | None, lineage: Lineage, fol
     write_card(folder / "README.md", whole, _facts(backbone))
     draw_chart(whole.histories, folder / CHART)
     return {**summary, "final_loss": mean_of(histories[config.phases[-1].name][-MEAN_OVER:], "loss")}
+
+
+def _check_phases(config: PretrainConfig) -> None:
+    """Nothing is begun, and hours later refused, because of a phase that its model cannot be trained by."""
+    backbone = build_tiny(config.backbone, config.seed)
+    for crops in config.autoencoder:
+        check_crops(backbone, crops)
+    for phase in config.denoiser:
+        backbone.check_shift(phase.timestep_shift)
 
 
 def _begun(config: PretrainConfig, start: External | None) -> Backbone:
