@@ -1,10 +1,11 @@
 """What Muon, bfloat16 and compiled blocks gain when a tiny backbone is pretrained: loss by step, and time.
 
 Run: python benchmarks/pretraining.py --steps 250 --out benchmarks/pretraining.md
+Or, for learning rates of Muon in place of ways to compute: --rates 1e-3 3e-3 1e-2 --out benchmarks/pretraining_rates.md
 
 All runs start from the same random weights, draw the same clips and noise, and end their learning rate at the last
-step. The held-out loss is that of clips of another seed at fixed noise, with the last weights (no average), computed
-in float32. The time of a step is the median one, so it is without the minute that compiling takes at the first step.
+step. The held-out loss is that of clips of another seed at fixed noise, with the averaged weights, computed in
+float32. The time of a step is the median one, so it is without the minute that compiling takes at the first step.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import platform
 import statistics
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,9 +41,15 @@ class Arm:
     optimizer: OptimizerName
     precision: Precision
     compiled: bool
+    learning_rate: float = 1e-3
+
+    @property
+    def is_plain(self) -> bool:
+        """The others' times are told as multiples of this one's."""
+        return self.optimizer == "muon" and self.precision == "float32" and not self.compiled
 
     def __str__(self) -> str:
-        return f"{self.optimizer}, {self.precision}{', compiled' if self.compiled else ''}"
+        return f"{self.optimizer} {self.learning_rate:g}, {self.precision}{', compiled' if self.compiled else ''}"
 
 
 ARMS = (
@@ -68,7 +76,9 @@ class Fit:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--backbone", default="tiny-cogvideox", choices=tiny_names(), help="must ship with weights")
+    parser.add_argument("--backbone", default="tiny-cogvideox", choices=tiny_names())
+    parser.add_argument("--latents-of", default=None, help="trained weights of the same kind (default: the shipped)")
+    parser.add_argument("--rates", nargs="+", type=float, default=None, help="compare these learning rates of Muon")
     parser.add_argument("--steps", type=int, default=250)
     parser.add_argument("--clips", type=int, default=2048, help="training clips; a tenth as many are held out")
     parser.add_argument("--threads", type=int, default=1)
@@ -77,7 +87,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     with tempfile.TemporaryDirectory() as folder:
-        fits = measure(arguments.backbone, arguments.steps, arguments.clips, arguments.seed, Path(folder))
+        fits = measure(arguments, arms(arguments.rates), Path(folder))
     command = " ".join(["python", "benchmarks/pretraining.py", *sys.argv[1:]])
     page = render_page(command, arguments.backbone, arguments.steps, fits)
     print(page)
@@ -85,17 +95,25 @@ def main() -> None:
         atomic_write_text(arguments.out, page)
 
 
-def measure(name: str, steps: int, clips: int, seed: int, folder: Path) -> dict[Arm, Fit]:
-    trained = load_backbone(name)
+def arms(rates: Sequence[float] | None) -> Sequence[Arm]:
+    """The ways to compute, or one way at several learning rates."""
+    if rates is None:
+        return ARMS
+    return [Arm("muon", "float32", compiled=False, learning_rate=rate) for rate in rates]
+
+
+def measure(arguments: argparse.Namespace, ways: Sequence[Arm], folder: Path) -> dict[Arm, Fit]:
+    name, steps, clips, seed = arguments.backbone, arguments.steps, arguments.clips, arguments.seed
+    trained = load_backbone(arguments.latents_of or name)
     caches = [_cache(trained, count, root, folder) for count, root in ((clips, seed), (clips // 10, seed + 1))]
     fits = {}
-    for arm in ARMS:
+    for arm in ways:
         backbone = build_tiny(name, seed)
         settings = DenoiserConfig(
             name=str(arm),
             steps=steps,
-            learning_rate=1e-3,
-            final_learning_rate=2e-5,
+            learning_rate=arm.learning_rate,
+            final_learning_rate=arm.learning_rate / 50,
             warmup_steps=steps // 5,
             optimizer=arm.optimizer,
             precision=arm.precision,
@@ -127,7 +145,7 @@ def render_page(command: str, name: str, steps: int, fits: dict[Arm, Fit]) -> st
     lines += [f"Backbone {name}; the loss is the mean of the {window} steps before.", ""]
     lines += ["| way | " + " | ".join(f"step {end}" for end in ends) + " | held out | s/step | time |"]
     lines += ["|---|" + "---|" * (len(ends) + 3)]
-    plain = fits[ARMS[1]].seconds_per_step
+    plain = next(fit for arm, fit in fits.items() if arm.is_plain).seconds_per_step
     for arm, fit in fits.items():
         losses = [f"{mean_of(fit.history[end - window : end], 'loss'):.4f}" for end in ends]
         cells = [*losses, f"{fit.held_out:.4f}", f"{fit.seconds_per_step:.2f}", f"{fit.seconds_per_step / plain:.2f}x"]
