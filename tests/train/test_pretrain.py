@@ -300,7 +300,7 @@ def test_a_shift_is_refused_where_there_is_no_flow(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("crops", "told"),
     [
-        ({"crop_frames": 1, "still_weight": 1.0}, "field crop_frames: still_weight compares.*crops of 5 frames"),
+        ({"crop_frames": 1, "still_weight": 1.0}, "field crop_frames: still_weight compares.*take longer crops"),
         ({"crop_frames": 7}, "phase autoencoder, crops, number of frames: 7 is not 1 . a multiple of 4; use 5"),
         ({"crop_frames": 5}, "5 is not 1 . a multiple of 8"),  # the decoder of this family takes latents in pairs
         ({"crop_frames": 25}, "25 x 32 x 32 lies in no clip of 17 x 48 x 80; take smaller crops"),

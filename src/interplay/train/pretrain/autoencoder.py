@@ -50,7 +50,7 @@ def check_crops(backbone: Backbone, settings: AutoencoderConfig) -> None:
         problem = f"{length} x {side} x {side} lies in no clip of {clip.frames} x {clip.height} x {clip.width}"
         raise InputError(problem, where=f"{place}, fields crop_frames and crop_px", cure="take smaller crops")
     if settings.still_weight and length == 1:
-        cure = f"take crops of {1 + clip.temporal_stride} frames or more, or leave still_weight out"
+        cure = "take longer crops, or leave still_weight out"
         problem = "still_weight compares latent frames, and a single picture has one"
         raise InputError(problem, where=f"{place}, field crop_frames", cure=cure)
 
