@@ -182,6 +182,7 @@ class Room:
             f"lora.layers={list(self.layers)}",
             f"steps={given.steps}",
             f"seed={seed}",
+            "validation=null",
             *given.set,
             *(ARMS[arm].changes or ()),
             *(f"matrix.{kind}_layers={numbers}" for kind, numbers in layers.items()),

@@ -121,7 +121,7 @@ def curated(data: Path, out: Path) -> Artifact:
 
 def recipe(steps: int, seed: int, weights: Weights | None) -> TrainConfig:
     """The recipe that ships with the tiny model, on one clip; without roles, its conditioning alone."""
-    changed = [f"steps={steps}", f"seed={seed}", f"batch_size={BATCH_SIZE}", "caption_dropout=0"]
+    changed = [f"steps={steps}", f"seed={seed}", f"batch_size={BATCH_SIZE}", "caption_dropout=0", "validation=null"]
     changed += [f"matrix.v2t_layers={list(V2T_LAYERS)}", f"matrix.v2v_layers={list(V2V_LAYERS)}"]
     changed.append(f"lora.layers={list(range(LAYERS))}")
     if weights is None:

@@ -182,13 +182,14 @@ def test_what_is_trained_keeps_its_type(precision: str, tmp_path: Path) -> None:
 
 def test_trackers_hear_of_every_step(tmp_path: Path) -> None:
     heard: list[tuple[int, set[str]]] = []
+    told: list[dict[str, object]] = []
 
     class Listener(GeneralTracker):
         name, requires_logging_directory, main_process_only = "listener", False, True
         tracker = None
 
         def store_init_configuration(self, values: dict[str, object]) -> None:
-            """Nothing to store."""
+            told.append(values)
 
         def log(self, values: dict[str, float], step: int, **options: object) -> None:
             heard.append((step, set(values)))
@@ -203,10 +204,12 @@ def test_trackers_hear_of_every_step(tmp_path: Path) -> None:
         loop=LoopConfig(),
         examination=Examination(3, lambda step: {"held_out": 1.0}, "held_out"),
         trackers=[Listener()],
+        settings={"steps": 3, "lora": {"rank": 16, "layers": [0, 1]}, "limit": None},
     )
     fit.run()
     trained = {"loss", "learning_rate", "gradient_norm", "seconds"}
     assert heard == [(0, {"held_out"}), (0, trained), (1, trained), (2, trained), (3, {"held_out"})]
+    assert told == [{"steps": 3, "lora.rank": 16, "lora.layers": "[0, 1]", "limit": "null"}]
 
 
 @pytest.mark.parametrize(
@@ -237,8 +240,11 @@ def test_what_accelerate_is_told_and_cannot_be_done_is_refused(
 def test_tensorboard_writes_where_it_is_told(tmp_path: Path) -> None:
     schedule, tracking = Schedule(2, 0.1, 0.0, 0), tmp_path / "tracking"
     options = {"name": "fit", "seed": 0, "loop": LoopConfig(), "trackers": checked(["tensorboard"])}
+    options["settings"] = {"matrix": {"v2t_layers": [1], "lambda_sga": 0.01}, "buckets": None}
     Trainer(Regression(), schedule, tmp_path, tracking=tracking, **options).run()  # type: ignore[arg-type]
     assert list(tracking.rglob("events.out.tfevents.*"))
+    (told,) = tracking.rglob("hparams.yml")
+    assert "matrix.lambda_sga: 0.01" in told.read_text()
 
 
 def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from interplay.core.seeds import derive_seed
 from interplay.diffusion.sampling import Conditions, clip_generators, sample
 from interplay.grid.pixels import to_frames
 from interplay.methods.matrix.adapter import load_adapter
-from interplay.records.media.video import write_video
+from interplay.records.media.video import probe_video, write_video
 from interplay.records.store.reader import ClipStore
 from interplay.train.config import TrainConfig, ValidationConfig
 from interplay.train.dataset import chosen_shapes, encode_clips
@@ -130,7 +130,8 @@ def test_what_the_export_generates_is_what_the_run_generated(
         guidance_scale=1.0,
     )
     (video,) = backbone.decode_video(latents)
-    write_video(tmp_path / "again.mp4", to_frames(video), ClipStore(clips.path).get(data.clip_id(0)).fps)
+    fps = ClipStore(clips.path).get(data.clip_id(0)).fps
+    write_video(tmp_path / "again.mp4", to_frames(video), fps, lossless=False)
     before, _, after = sorted((exported.path / "samples").rglob("*.mp4"))  # of the steps 0, 2 and the last one, 3
     assert (tmp_path / "again.mp4").read_bytes() == after.read_bytes() != before.read_bytes()
 
@@ -160,6 +161,30 @@ def test_the_stock_pipeline_computes_with_the_adapter_what_ours_computes(
 def test_a_pattern_that_fits_nothing_names_some_that_would(backbone_folder: str) -> None:
     with pytest.raises(InputError, match=r"no parameter fits norm_uot\.\*; names look like .*norm_out"):
         unfreeze(load_backbone(backbone_folder), ["norm_uot.*"])
+
+
+def test_splits_that_are_not_there_are_named_with_the_way_out(
+    backbone_folder: str, clips: Artifact, tmp_path: Path
+) -> None:
+    config = recipe(backbone_folder, validation={"splits": ["validation"]})
+    told = r"field validation.splits .*no clip is in the split 'validation'; use one of: .*or .*--set validation=null"
+    with pytest.raises(InputError, match=told):
+        run(config, clips, tmp_path / "out")
+
+
+def test_samples_play_at_the_rate_of_the_clips_that_are_trained_on(
+    backbone_folder: str, clips: Artifact, tmp_path: Path
+) -> None:
+    """Buckets may take every other frame: what the model makes then has half as many in a second."""
+    own = ClipStore(clips.path).select("test")[0]
+    size = f"{own.size_hw[1]}x{own.size_hw[0]}x{(own.num_frames - 1) // 2 + 1}"
+    shown = {"limit": 1, "timesteps": [0.5], "samples": 1, "sample_steps": 1}
+    plain = {"matrix": None, "also_train": (), "precision": "float32", "gradient_checkpointing": False, "steps": 1}
+    slow = recipe(backbone_folder, validation=shown, buckets={"sizes": [size], "fps": own.fps / 2}, **plain)
+    made = run(slow, clips, tmp_path / "out")
+    sample_of = made.path / "samples" / "step-00000001" / f"{own.clip_id}.mp4"
+    told = probe_video(sample_of)
+    assert (told.fps, told.num_frames) == (own.fps / 2, (own.num_frames - 1) // 2 + 1)
 
 
 def test_held_out_clips_must_be_others(backbone_folder: str, clips: Artifact, tmp_path: Path) -> None:

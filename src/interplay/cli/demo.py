@@ -91,7 +91,10 @@ def _world_plan(seed: int) -> _Plan:
 
 
 def _real_plan(seed: int) -> _Plan:
-    """Real media has no exact judge: nothing is scored, and the analysis looks at the noised clips themselves."""
+    """Real media has no exact judge: nothing is scored, and the analysis looks at the noised clips themselves.
+
+    The only clip is trained on, so none is left to be measured on the way.
+    """
     from interplay.analyze.config import AnalyzeConfig
     from interplay.evaluate.config import EvaluateConfig
     from interplay.generate.config import GenerateConfig
@@ -100,7 +103,9 @@ def _real_plan(seed: int) -> _Plan:
         settings=GenerateConfig(backbone=BACKBONE, seed=seed),
         judge=EvaluateConfig(judge="none", seed=seed),
         analysis=AnalyzeConfig(mode="data", backbone=BACKBONE, seed=seed),
-        recipe=_recipe(f"seed={seed}", f"steps={REAL_STEPS}", f"batch_size={REAL_BATCH}", "warmup_steps=5"),
+        recipe=_recipe(
+            f"seed={seed}", f"steps={REAL_STEPS}", f"batch_size={REAL_BATCH}", "warmup_steps=5", "validation=null"
+        ),
         title="Interplay demo: a real clip",
         notes=(
             f"{BACKBONE} knows the embedded world alone, so what it makes of real pixels is texture. This page shows "
@@ -112,6 +117,7 @@ def _real_plan(seed: int) -> _Plan:
 def _chain(plan: _Plan, clips: Artifact, out: Path, seed: int, command: str, overwrite: bool) -> Path:
     """Generate, evaluate, analyze, train, generate and evaluate again, report: the same for both demos."""
     from interplay.analyze import run as analyze
+    from interplay.cli.probes import probes_for
     from interplay.evaluate import run as evaluate
     from interplay.generate import run as generate
     from interplay.report import run as report
@@ -129,7 +135,9 @@ def _chain(plan: _Plan, clips: Artifact, out: Path, seed: int, command: str, ove
         plan.analysis, clips, out / "analysis", generation=generation, evaluation=evaluation, overwrite=overwrite
     )
     _say(5, "train: a LoRA with mask-track alignment on those layers")
-    training = train.run(plan.recipe, clips, out / "training", analysis=analysis, overwrite=overwrite)
+    training = train.run(
+        plan.recipe, clips, out / "training", analysis=analysis, probes=probes_for(plan.recipe), overwrite=overwrite
+    )
     _say(6, "generate again with the same seeds")
     aligned = generate.run(plan.settings, clips, out / "aligned", training=training, overwrite=overwrite)
     _say(7, f"evaluate the aligned model (judge: {plan.judge.judge})")

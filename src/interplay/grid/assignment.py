@@ -45,13 +45,15 @@ class ClipShape:
 class Assignment:
     """A clip's bucket, the ``fit`` of its pictures, and the source frame of each of the bucket's frames.
 
-    ``cut`` is the share of the picture that the crop takes away, ``unused_s`` how much of the clip's time is not shown.
+    ``fps`` is the rate of the frames taken, ``cut`` the share of the picture that the crop takes away, ``unused_s`` how
+    much of the clip's time is not shown.
     """
 
     clip_id: str
     bucket: Bucket
     fit: Fit
     frames: tuple[int, ...]
+    fps: float
     cut: float
     unused_s: float
 
@@ -159,7 +161,15 @@ def assign_all(clips: Iterable[ClipShape], buckets: Sequence[Bucket], config: Bu
 def own_bucket(clip: ClipShape) -> Assignment:
     """A clip as it is, in a bucket of its own geometry: what happens where no buckets are configured."""
     bucket = Bucket(clip.size_hw[1], clip.size_hw[0], clip.num_frames)
-    return Assignment(clip.clip_id, bucket, Fit(clip.size_hw, clip.size_hw), tuple(range(clip.num_frames)), 0.0, 0.0)
+    return Assignment(
+        clip_id=clip.clip_id,
+        bucket=bucket,
+        fit=Fit(clip.size_hw, clip.size_hw),
+        frames=tuple(range(clip.num_frames)),
+        fps=clip.fps,
+        cut=0.0,
+        unused_s=0.0,
+    )
 
 
 def as_they_are(clips: Iterable[ClipShape]) -> BucketReport:
@@ -206,6 +216,7 @@ def _assigned(clip: ClipShape, chosen: _Candidate, rate: float, config: BucketCo
         bucket=bucket,
         fit=Fit(clip.size_hw, bucket.size_hw),
         frames=_source_frames(clip, start, bucket.frames, rate),
+        fps=rate,
         cut=chosen.cut,
         unused_s=unused_s,
     )

@@ -197,7 +197,7 @@ def _row(
     pixels = encoder.source(clip, assignment)
     if matrix is None:
         return Row(clip.clip_id, pixels, caption.text, None)
-    if matrix.binding == "markers":
+    if matrix.binding != "words":
         check_markers(parse_caption(clip.caption).instance_ids, matrix.markers, where=f"clip {clip.clip_id}, caption")
     cast = cast_of(clip, matrix.roles)
     masks = MaskSource(clip.clip_id, cast, digest_of_tracks(clip, cast), assignment, grid, matrix.pooling)

@@ -6,11 +6,12 @@ it: the alignment terms, the attention alignment score and samples, by the :mod:
 
 Every clip is measured by itself, so its numbers do not depend on how many processes share the work.
 
-Shape legend: ``c f h w`` latent channels, frames, height, width.
+Shape legend: ``c f h w`` latent channels, frames, height, width; ``p y x`` pixel frames, height, width.
 """
 
 from __future__ import annotations
 
+import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
+from numpy import ndarray
 from torch import Tensor
 
 from interplay.backbones.base import Backbone
@@ -27,6 +29,7 @@ from interplay.core.seeds import derive_seed
 from interplay.diffusion.sampling import Conditions, clip_generators, sample
 from interplay.diffusion.training import noise_batch
 from interplay.grid.pixels import to_frames
+from interplay.records.clip import Clip
 from interplay.records.media.video import write_video
 from interplay.records.store.reader import ClipStore
 from interplay.train.config import ValidationConfig
@@ -130,13 +133,21 @@ class HeldOut:
         )
 
     def _written(self, row: int, latents: Float[Tensor, "1 c f h w"], step: int) -> Numbers:
-        """Decode a sample, write it down, and ask the judge if there is one."""
-        clip = self.store.get(self.clips.clip_id(row))
-        path = self.folder / f"step-{step:08d}" / f"{clip.clip_id}.mp4"
-        path.parent.mkdir(parents=True, exist_ok=True)
+        """Decode a sample, write it down so that any player shows it, and ask the judge if there is one."""
+        clip, fps = self.store.get(self.clips.clip_id(row)), self.clips.assignment(row).fps
         (video,) = self.backbone.decode_video(latents)
-        write_video(path, to_frames(video.float()), clip.fps)
-        return dict(self.probes.judge(clip, path)) if self.probes.judge is not None else {}
+        frames = to_frames(video.float())
+        write_video(self.folder / f"step-{step:08d}" / f"{clip.clip_id}.mp4", frames, fps, lossless=False)
+        return self._judged(clip, frames, fps)
+
+    def _judged(self, clip: Clip, frames: UInt8[ndarray, "p y x 3"], fps: float) -> Numbers:
+        """What the judge says of every pixel as it was made, which no player shows."""
+        if self.probes.judge is None:
+            return {}
+        with tempfile.TemporaryDirectory() as folder:
+            video = Path(folder) / f"{clip.clip_id}.mp4"
+            write_video(video, frames, fps)
+            return dict(self.probes.judge(clip, video))
 
     def _timesteps(self) -> list[tuple[float, Tensor]]:
         limit = self.backbone.objective.num_train_timesteps

@@ -35,6 +35,7 @@ from interplay.train.optimizers import OptimizerConfig, build_optimizers
 from interplay.train.precision import Precision
 from interplay.train.processes import Processes, make_accelerator
 from interplay.train.sharding import Shards, check_shards
+from interplay.train.trackers import flat
 from interplay.train.zero import Zero, check_zero
 
 ScheduleShape = Literal["cosine", "linear", "constant"]
@@ -105,7 +106,7 @@ class Trainer:
     """Minimises ``losses["loss"]`` of ``module(generator)``; the other losses are logged beside it.
 
     ``described()`` names the clips of the last forward. ``trackers`` are names that accelerate knows; they write below
-    ``tracking``.
+    ``tracking`` and are told ``settings``, those of the run.
     """
 
     def __init__(
@@ -121,7 +122,9 @@ class Trainer:
         examination: Examination | None = None,
         trackers: Iterable[Any] = (),
         tracking: Path | None = None,
+        settings: Mapping[str, Any] | None = None,
     ) -> None:
+        self._settings = settings or {}
         self.schedule, self.name, self.seed, self.loop = schedule, name, seed, loop
         self._module, self._described, self._examination = module, described, examination
         self._processes = Processes()
@@ -281,7 +284,7 @@ class Trainer:
 
     def _open_trackers(self) -> None:
         if self._accelerator.log_with:
-            self._accelerator.init_trackers(self.name)
+            self._accelerator.init_trackers(self.name, config=flat(self._settings) or None)
 
     def _track(self, row: Mapping[str, float], step: float) -> None:
         if self._accelerator.log_with:

@@ -24,7 +24,7 @@ from interplay.backbones.base import Backbone, Site
 from interplay.backbones.registry import backbone_input, load_backbone
 from interplay.core.artifacts import Artifact, External, build, open_artifact, scratch
 from interplay.core.cache import Cache
-from interplay.core.config import dump_recipe
+from interplay.core.config import dump_recipe, jsonable
 from interplay.core.errors import InputError
 from interplay.core.files import atomic_write_text, read_json, write_json
 from interplay.core.progress import shown
@@ -38,7 +38,7 @@ from interplay.records.store.reader import ClipStore
 from interplay.train.batches import TrainingClips
 from interplay.train.chart import CHART, draw_chart
 from interplay.train.compiled_blocks import compiled_blocks
-from interplay.train.config import TrainConfig
+from interplay.train.config import TrainConfig, ValidationConfig
 from interplay.train.dataset import EncodedClips, encode_clips
 from interplay.train.heldout import HELD_OUT, SAMPLES, HeldOut
 from interplay.train.history import LOSSES, as_csv, mean_of
@@ -235,10 +235,11 @@ def _encoded(
     wanted = task.config.validation
     reading = None if installed is None else installed.identity
     kept: dict[str, Any] = {"cache": task.cache, "model": task.model.identity, "reading": reading}
+    # Asked before anything is encoded, which may take hours.
+    apart = None if wanted is None else _held_out(task.config, wanted, store)
     data = encode_clips(backbone, store, task.config, **kept)
-    if wanted is None:
+    if apart is None:
         return data, None
-    apart = task.config.model_copy(update={"splits": wanted.splits, "limit": wanted.limit})
     held_out = encode_clips(backbone, store, apart, must_align=False, **kept)
     known = {data.clip_id(row) for row in range(len(data))}
     both = [name for name in map(held_out.clip_id, range(len(held_out))) if name in known]
@@ -246,6 +247,17 @@ def _encoded(
         cure = "name other splits in validation.splits, or in splits"
         raise InputError(f"clip {both[0]} is trained on too", where="recipe, field validation.splits", cure=cure)
     return data, held_out
+
+
+def _held_out(config: TrainConfig, wanted: ValidationConfig, store: ClipStore) -> TrainConfig:
+    """The recipe about the clips that are measured."""
+    try:
+        for split in wanted.splits:
+            store.select(split, limit=0)
+    except InputError as error:
+        cure = f"{error.cure}; or measure nothing: --set validation=null"
+        raise InputError(error.problem, where=f"recipe, field validation.splits ({error.where})", cure=cure) from None
+    return config.model_copy(update={"splits": wanted.splits, "limit": wanted.limit})
 
 
 def add_trained(
@@ -329,6 +341,7 @@ def _trainer(task: _Task, losses: FineTuneLosses, data: EncodedClips, examinatio
         examination=examination,
         trackers=around.trackers,
         tracking=around.tracking,
+        settings=jsonable(config),
     )
 
 

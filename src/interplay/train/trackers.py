@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from interplay.core.errors import InputError
@@ -24,3 +25,14 @@ def checked(names: Sequence[str]) -> list[Any]:
             cure = f"install it (pip install {name}), or leave the option out; losses.csv is written in any case"
             raise InputError("is not installed", where=f"--tracker {name}", cure=cure)
     return list(names)
+
+
+def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, bool | int | float | str]:
+    """Settings as all trackers take them: ``matrix.lambda_sga``, and lists and ``null`` in words."""
+    found: dict[str, bool | int | float | str] = {}
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            found |= flat(value, f"{prefix}{key}.")
+        else:
+            found[f"{prefix}{key}"] = value if isinstance(value, bool | int | float | str) else json.dumps(value)
+    return found

@@ -147,6 +147,9 @@ def test_the_caption_is_read_as_the_variant_binds(make_clip) -> None:
     marked = caption_of(make_clip(), MatrixConfig(variant="released", binding="markers"))
     assert marked.text == "a <id1> man pushes a <id2> red ball"
     assert marked.words("id1") == ("<id1>",)
+    shown = caption_of(make_clip(), MatrixConfig(binding="marked_words"))
+    assert shown.text == marked.text
+    assert (shown.words("id1"), shown.words("id2"), shown.words("verb")) == (("man",), ("red ball",), ("pushes",))
 
 
 def test_a_cast_follows_the_frames_and_the_fit_of_its_video(make_clip, make_track) -> None:

@@ -167,6 +167,18 @@ def test_a_verb_is_never_bound_to_a_marker_word():
     assert marked_text("<verb> <id1> man").words("verb") == ("man",)
 
 
+def test_marked_text_may_bind_the_words_behind_its_markers():
+    caption = marked_text(PUSH, bound="words")
+    assert caption.text == marked_text(PUSH).text
+    plain = parse_caption(PUSH)
+    assert {label: caption.words(label) for label in plain.labels} == {
+        label: plain.words(label) for label in plain.labels
+    }
+    twice = marked_text("a <id1> cup, the <id1><id2> couple", bound="words")
+    assert twice.text == "a <id1> cup, the <id1> <id2> couple"
+    assert (twice.words("id1"), twice.words("id2")) == (("cup", "couple"), ("couple",))
+
+
 def test_marked_text_of_two_labels_on_one_word():
     caption = marked_text("a <id1><id2> couple")
     assert caption.text == "a <id1> <id2> couple"

@@ -43,7 +43,8 @@ from interplay.methods.matrix.instance_map import shown_maps
 from interplay.methods.matrix.layers import Layers
 from interplay.methods.matrix.markers import check_markers
 from interplay.methods.matrix.released import convert
-from interplay.records.caption import Caption, marked_text, parse_caption
+from interplay.methods.matrix.targets import caption_as
+from interplay.records.caption import Caption, parse_caption
 
 
 @dataclass(frozen=True)
@@ -58,10 +59,11 @@ class Adapter:
 
     def caption(self, markup: str, *, where: str = "caption") -> Caption:
         """A caption as this adapter reads it: its ``text`` is the prompt, its spans are of that text."""
-        if self.installed is None or self.installed.markers is None:
+        if self.installed is None:
             return parse_caption(markup, where=where)
-        caption = marked_text(markup)
-        check_markers(caption.instance_ids, len(self.installed.markers.names), where=where)
+        caption = caption_as(self.installed.conditioning.binding, markup, where=where)
+        if self.installed.markers is not None:
+            check_markers(caption.instance_ids, len(self.installed.markers.names), where=where)
         return caption
 
     @property

@@ -31,8 +31,8 @@ def standardise(scores: Float[Tensor, "b n"], valid: Bool[Tensor, "b n"]) -> Flo
     """A map with mean 0 and variance 1 over its valid tokens: only the pattern is left.
 
     Formula: z = (x - mean(x)) / sqrt(var(x) + 1e-6), biased variance, per clip. A constant map gives zeros (and a
-    finite gradient). Source: ours; the paper's decoder normalises inside. Raw scores have an offset and a scale that
-    differ by word, layer and clip and that the softmax partly ignores; see docs/decisions/0002.
+    finite gradient). Source: ours (of the paper's decoder nothing is known but what it does). Raw scores have an offset
+    and a scale that differ by word, layer and clip and that the softmax partly ignores; see docs/decisions/0002.
     """
     mean = valid_mean(scores, valid)[:, None]
     variance = valid_mean((scores - mean).square(), valid)[:, None]

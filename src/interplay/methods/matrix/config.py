@@ -19,6 +19,7 @@ from interplay.methods.matrix.layers import LayerListsField, Layers
 Role = Literal["subject", "object", "verb", "instance"]
 Kind = Literal["sga", "spa"]
 Supervision = Literal["full_rate", "latent"]
+Binding = Literal["words", "marked_words", "markers"]
 
 # What the released code does differently; everything else it shares with the paper or the paper does not say.
 _RELEASED: dict[str, Any] = {
@@ -70,11 +71,12 @@ class MatrixConfig(Config):
         True,
         description="show what the image encoder sees of the first frame, too (Wan 2.1); false: never (released code)",
     )
-    binding: Literal["words", "markers"] = Field(
+    binding: Binding = Field(
         "words",
-        description="text tokens of an instance: its words (paper 4, T_sub and T_obj) or its <idN> marker token",
+        description="text tokens of an instance: its words; its words, in a prompt that shows an <idN> marker token "
+        "before them (marked_words; paper 4 and 5: T_sub and T_obj); or that token itself (markers; released code)",
     )
-    markers: int = Field(5, ge=1, description="with binding markers: how many <idN> tokens there are (both: 5)")
+    markers: int = Field(5, ge=1, description="where they are shown: how many <idN> tokens there are (both: 5)")
     marker_embeddings: Literal["spare", "trained"] = Field(
         "spare",
         description="rows of the marker tokens: as they lie in the embedding table, untrained (released), or trained",

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from interplay.backbones.base import Backbone
 from interplay.backbones.widen import widen_input
 from interplay.core.config import Config
-from interplay.methods.matrix.config import MatrixConfig
+from interplay.methods.matrix.config import Binding, MatrixConfig
 from interplay.methods.matrix.markers import Markers
 
 
@@ -22,7 +22,7 @@ class Conditioning(Config):
     instance_map: bool
     # Adapters of before this could be chosen do not say it.
     image_tokens: bool = True
-    binding: str
+    binding: Binding
     markers: int
     marker_embeddings: str
 
@@ -35,8 +35,8 @@ class Conditioning(Config):
 class Installed:
     """MATRIX on a backbone, until :meth:`remove`.
 
-    ``channels`` is how many input channels were added (0 without an instance map); ``markers`` is ``None`` where words
-    are bound.
+    ``channels`` is how many input channels were added (0 without an instance map); ``markers`` is ``None`` where the
+    text shows none.
     """
 
     def __init__(self, backbone: Backbone, config: MatrixConfig, seed: int) -> None:
@@ -49,7 +49,7 @@ class Installed:
         if config.instance_map:
             self._undo.append(widen_input(backbone, self.channels))
         self.markers: Markers | None = None
-        if config.binding == "markers":
+        if config.binding != "words":
             trained = config.marker_embeddings == "trained"
             self.markers = Markers(backbone, config.markers, trained=trained, seed=seed)
             self._undo.append(self.markers.remove)

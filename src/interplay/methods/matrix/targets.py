@@ -30,7 +30,7 @@ from torch import Tensor
 
 from interplay.grid.pooling import Rate, pool_known, pool_tracks
 from interplay.grid.token_grid import TokenGrid
-from interplay.methods.matrix.config import MatrixConfig, Pooling, Role
+from interplay.methods.matrix.config import Binding, MatrixConfig, Pooling, Role
 from interplay.records.caption import Caption, marked_text, parse_caption
 from interplay.records.check import roles_of
 from interplay.records.clip import Clip, Interaction
@@ -117,7 +117,14 @@ class ClipTargets:
 
 def caption_of(clip: Clip, config: MatrixConfig) -> Caption:
     """The caption as this variant reads it: encode its ``text`` and take the token spans of the same object."""
-    return parse_caption(clip.caption) if config.binding == "words" else marked_text(clip.caption)
+    return caption_as(config.binding, clip.caption)
+
+
+def caption_as(binding: Binding, markup: str, *, where: str = "caption") -> Caption:
+    """A caption as the model reads it where instances are bound in this way."""
+    if binding == "words":
+        return parse_caption(markup, where=where)
+    return marked_text(markup, where=where, bound="markers" if binding == "markers" else "words")
 
 
 def clip_targets(

@@ -42,14 +42,15 @@ def parse_caption(markup: str, *, where: str = "caption") -> Caption:
     return builder.finish()
 
 
-def marked_text(markup: str, *, where: str = "caption") -> Caption:
-    """The caption with an ``<idK>`` marker as a word directly before each bound noun, and spans over those markers.
+def marked_text(markup: str, *, where: str = "caption", bound: Literal["markers", "words"] = "markers") -> Caption:
+    """The caption with an ``<idK>`` marker as a word directly before each bound noun.
 
-    This is the sources' second way of binding, with marker tokens in place of noun tokens. Verbs keep spans over their
-    words, since the sources have no marker for them.
+    Spans are over those markers (the sources' second way of binding, with marker tokens in place of noun tokens), or
+    over the words as in :func:`parse_caption`, with markers merely shown. Verbs keep spans over their words in both,
+    since the sources have no marker for them.
     """
     plain = parse_caption(markup, where=where)
-    parts, places, totals, spans = [], [], [0], []
+    parts, places, totals, markers = [], [], [0], []
     cursor = length = 0
     for span in plain.spans:
         if not is_instance_id(span.label):
@@ -60,7 +61,7 @@ def marked_text(markup: str, *, where: str = "caption") -> Caption:
         marker = f"<{span.label}> " if parted else f" <{span.label}> "
         parts += [before, marker]
         length += len(marker)
-        spans.append(Span(span.label, length - len(span.label) - 3, length - 1))
+        markers.append(Span(span.label, length - len(span.label) - 3, length - 1))
         places.append(span.start)
         totals.append(totals[-1] + len(marker))
         cursor = span.start
@@ -69,7 +70,8 @@ def marked_text(markup: str, *, where: str = "caption") -> Caption:
         start = span.start + totals[bisect_right(places, span.start)]
         return Span(span.label, start, span.end + totals[bisect_left(places, span.end)])
 
-    spans += [moved(span) for span in plain.spans if not is_instance_id(span.label)]
+    words = [moved(span) for span in plain.spans if bound == "words" or not is_instance_id(span.label)]
+    spans = words if bound == "words" else markers + words
     return Caption("".join(parts) + plain.text[cursor:], _ordered(spans))
 
 
