@@ -199,10 +199,15 @@ def section(name: str, rows: Mapping[str, Scored], seconds: float, arguments: ar
 def table(rows: Mapping[str, Scored]) -> str:
     lines = ["| clips | n | present | KISA raw | SGI raw | SPI | IF |", "|---|---|---|---|---|---|---|"]
     for name, row in rows.items():
-        share = row.present
-        cells = [f"{share.n}", f"{100 * (share.mean or 0):.1f} %", *(_cell(row.metrics[m]) for m in METRICS)]
+        cells = [f"{row.present.n}", _share(row.present), *(_cell(row.metrics[m]) for m in METRICS)]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def _share(found: Estimate) -> str:
+    if found.mean is None:
+        return "-"
+    return f"{100 * found.mean:.1f} % ({100 * found.low:.1f} to {100 * found.high:.1f})"
 
 
 def _cell(found: Estimate) -> str:

@@ -151,6 +151,11 @@ def make_training(out: Path, steps: int = 120) -> Artifact:
             rate = 1e-4 * (1 + np.cos(np.pi * step / steps)) / 2
             writer.writerow({"step": step, "loss": 1.1, **values, "learning_rate": rate, "seconds": 0.5})
         atomic_write_text(folder / "losses.csv", stream.getvalue())
+        measured = [
+            {"step": step, "held_out": 0.5 - step / 1000, "fidelity": step / steps, "held_out_at_0.5": 0.4}
+            for step in (0, steps // 2, steps)
+        ]
+        write_json(folder / "validation.json", {"best_step": steps, "rows": measured})
         recipe = "method: matrix\nvariant: paper\nlambda_sga: 0.01  # <source>\nlambda_spa: 0.005\nseed: 3\n"
         atomic_write_text(folder / "recipe.yaml", recipe)
         layers = {"v2t": [1, 2], "v2v": [3]}

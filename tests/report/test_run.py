@@ -100,6 +100,9 @@ def test_every_part_of_the_story_is_there(page):
     assert "2 videos (unparsable)" in outline.text
     assert "11 of the 11 clips that both models generated start from the same noise" in outline.text
     assert "grounding (SGA): verb" in outline.text
+    assert "On clips that were not trained on" in outline.text
+    assert "interaction fidelity of samples" in outline.text
+    assert "held_out_at_0.5" not in outline.text
     assert "None of these choices is stable." in outline.text
     assert "a note with <i>markup</i>" in outline.text
     assert "Not here" not in outline.text
@@ -162,6 +165,7 @@ def test_missing_files_are_named_where_they_should_be(story, tmp_path):
     assert "films of attention. The analysis drew none." in outline.text
     assert "the artifact holds no losses.csv" in outline.text
     assert "the artifact holds no recipe.yaml" in outline.text
+    assert "clips that were not trained on" not in outline.text
     assert "successes over failures" not in outline.text
 
 

@@ -1,4 +1,4 @@
-"""How the training went: every loss term by step, the recipe, and what was trained."""
+"""How the training went: every loss term by step, what was measured on held-out clips, the recipe, what was trained."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from interplay.core.artifacts import Artifact
+from interplay.core.files import read_json
 from interplay.methods.matrix.layers import in_words
 from interplay.report.absent import Absent, or_absent
 from interplay.report.numbers import compact
-from interplay.report.reading import member, read_number_table, read_text
+from interplay.report.reading import field, member, read_number_table, read_text
 
 # In the order of the story; a column that is not listed here follows under its own name.
 TERMS: Mapping[str, str] = {
@@ -30,6 +31,17 @@ TERMS: Mapping[str, str] = {
     "learning_rate": "learning rate",
 }
 _NOT_DRAWN = ("step", "seconds")
+_MEASURED = "validation.json"
+# What is measured while training, as far as the recipe asked for it; the chart that training leaves has the rest.
+MEASURES: Mapping[str, str] = {
+    "held_out": "held-out loss",
+    "held_out_alignment": "held-out alignment loss",
+    "fidelity": "interaction fidelity of samples",
+    "aas_noun_v2t": "alignment score: nouns, v2t",
+    "aas_verb_v2t": "alignment score: verbs, v2t",
+    "aas_noun_v2v": "alignment score: nouns, v2v",
+    "aas_verb_v2v": "alignment score: verbs, v2v",
+}
 # A window of a twentieth of the run keeps the course and drops the noise of single batches.
 _WINDOWS_PER_RUN = 20
 
@@ -48,18 +60,22 @@ class Curve:
 
 @dataclass(frozen=True)
 class Training:
-    """Everything the section on training says; ``facts`` are (what, how much)."""
+    """Everything the section on training says; ``facts`` are (what, how much).
+
+    ``measured`` are curves over held-out clips; none where the recipe measured nothing.
+    """
 
     curves: tuple[Curve, ...] | Absent
+    measured: tuple[Curve, ...]
     recipe: str | Absent
     facts: tuple[tuple[str, str], ...]
 
 
 def read_training(artifact: Artifact) -> Training:
-    """The log, the recipe and the facts of a training artifact."""
+    """The log, the measurements, the recipe and the facts of a training artifact."""
     curves = or_absent("loss curves", lambda: read_curves(artifact))
     recipe = or_absent("recipe", lambda: read_text(member(artifact, "recipe.yaml")))
-    return Training(curves, recipe, tuple(_facts(artifact.summary)))
+    return Training(curves, read_measured(artifact), recipe, tuple(_facts(artifact.summary)))
 
 
 def read_curves(artifact: Artifact) -> tuple[Curve, ...] | Absent:
@@ -72,6 +88,21 @@ def read_curves(artifact: Artifact) -> tuple[Curve, ...] | Absent:
     curves = [_curve(name, steps, table[name], window) for name in names]
     drawn = tuple(curve for curve in curves if curve.raw)
     return drawn or Absent("loss curves", f"{path.name} holds no number.")
+
+
+def read_measured(artifact: Artifact) -> tuple[Curve, ...]:
+    """One curve per measure of held-out clips, with every value as it is: there are few."""
+    if _MEASURED not in artifact.manifest["files"]:
+        return ()
+    path = member(artifact, _MEASURED)
+    rows = field(read_json(path), "rows", path)
+    found = []
+    for name, title in MEASURES.items():
+        told = [(float(field(row, "step", path)), float(row[name])) for row in rows if name in row]
+        if told:
+            steps, values = zip(*told, strict=True)
+            found.append(Curve(name, title, steps, values, values, window=1))
+    return tuple(found)
 
 
 def _curve(name: str, steps: Sequence[float | None], values: Sequence[float | None], window: int) -> Curve:

@@ -130,13 +130,18 @@ def _pick(options: Sequence[str], rng: np.random.Generator) -> str:
 
 
 class _Assembly:
-    """Puts parts and others on a stage, in random order from left to right, and gives ids and colours."""
+    """Puts parts and others on a stage, in random order from left to right, and gives ids and colours.
+
+    Ids are dealt out at random: were the subject always the first, whoever sees them (an instance map has a colour for
+    each) would know who acts without reading the caption.
+    """
 
     def __init__(
         self, parts: Sequence[_Part], others: Sequence[_Other], aspect: float, rng: np.random.Generator
     ) -> None:
         self.parts, self.others, self.aspect, self.rng = parts, others, aspect, rng
         self.colours = self._colours([part.colour for part in parts])
+        self.ids = self._dealt(sum(len(part.nouns) for part in parts) + len(others))
         self.members: list[Member] = []
 
     def scene(self) -> Scene:
@@ -166,6 +171,11 @@ class _Assembly:
         free = [name for name in INSTANCE_COLOURS if name not in taken]
         return [free[i] for i in self.rng.permutation(len(free)).tolist()]
 
+    def _dealt(self, count: int) -> list[str]:
+        """Drawn apart, so that they change nothing of what is seen."""
+        (apart,) = self.rng.spawn(1)
+        return [f"id{number + 1}" for number in apart.permutation(count).tolist()]
+
     def _event(self, part: _Part, block: Block, left: float) -> Event:
         ids = {}
         for role, noun in part.nouns.items():
@@ -190,7 +200,7 @@ class _Assembly:
 
     def _join(self, noun: str, colour: str, place: Place, facing: int, lane: int) -> str:
         """Add a member at a place over its lane's ground; its id."""
-        name = f"id{len(self.members) + 1}"
+        name = self.ids[len(self.members)]
         bottom = round(ground_of(lane) + place.y, 4)
         self.members.append(Member(name, noun, colour, round(place.x, 4), bottom, facing, lane))
         return name
