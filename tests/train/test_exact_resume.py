@@ -92,6 +92,20 @@ def assert_same(one: Artifact, other: Artifact) -> None:
     assert read_json(one.path / "validation.json") == read_json(other.path / "validation.json")
 
 
+def test_so_it_does_in_bfloat16_with_muon_checkpointing_and_trained_markers(
+    backbone_folder: str, clips: Artifact, tmp_path: Path
+) -> None:
+    matrix = {"v2t_layers": [0], "v2v_layers": [1], "binding": "markers", "marker_embeddings": "trained"}
+    other = {"precision": "bfloat16", "optimizer": "muon", "gradient_checkpointing": True, "matrix": matrix}
+    config, out, cache = recipe(backbone_folder, **other), tmp_path / "out", tmp_path / "cache"
+    whole = run(config, clips, tmp_path / "whole", cache=Cache(cache))
+    assert "adapter/input_projection/markers.rows" in trained(whole)
+    went_on = kill_after_a_checkpoint(config.model_dump_json(), clips, out, cache, processes=1)
+    assert 0 < went_on < STEPS, "the kill came too late to test anything"
+    finish(start(config.model_dump_json(), clips.path, out, cache))
+    assert_same(whole, open_artifact(out))
+
+
 @pytest.fixture(scope="module")
 def unbroken_in_two(backbone_folder: str, clips: Artifact, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     folder = tmp_path_factory.mktemp("unbroken_in_two")
