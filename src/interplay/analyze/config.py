@@ -39,9 +39,9 @@ _OF_THE_VERDICT = frozenset(
 class AnalyzeConfig(Config):
     """``mode`` says where the forwards come from that are observed.
 
-    - ``replay``: the sampling of a generation artifact, every step, with the tracks and scores of its evaluation. Steps
-      and guidance are the generation's. ``limit`` counts clips of the generation. ``backbone`` is the generation's
-      unless it is given (the folder may have moved).
+    - ``replay``: the sampling of a generation artifact, every step, with the mask tracks that its evaluation recovered
+      or that somebody made of its videos. Steps and guidance are the generation's. ``limit`` counts clips of the
+      generation. ``backbone`` is the generation's unless it is given (the folder may have moved).
     - ``data``: clips of the dataset, noised to ``timesteps`` (fractions of the schedule, 1 = pure noise; or how many,
       evenly spread, noisiest first), one forward each, with ``draws`` different noises: what changes from draw to draw
       is told. ``split`` and ``limit`` choose clips. ``buckets`` bring clips of any size, length and rate to what the

@@ -33,7 +33,7 @@ from interplay.analyze.shards import (
     Shard,
     check_scored_alike,
     finished_shards,
-    moves_scores,
+    moving,
     scored_with,
     take_over,
 )
@@ -58,11 +58,12 @@ _FAITHFUL_LEVELS = 1.0
 
 @dataclass(frozen=True)
 class Material:
-    """What an analysis is given: the dataset, a generation and its evaluation (replay), and who says what succeeded."""
+    """What an analysis is given: the dataset, a generation and its masks (replay), and who says what succeeded."""
 
     clips: Artifact
     generation: Artifact | None = None
     evaluation: Artifact | None = None
+    tracks: Artifact | None = None
     labels: Path | None = None
 
     def inputs(self, config: AnalyzeConfig) -> dict[str, Artifact | External]:
@@ -72,6 +73,8 @@ class Material:
             found["generation"] = self.generation
         if self.evaluation is not None:
             found["evaluation"] = self.evaluation
+        if self.tracks is not None:
+            found["tracks"] = self.tracks
         if self.labels is not None:
             if not self.labels.is_file():
                 raise InputError("there is no such file", where=self.labels, cure="check the path")
@@ -88,6 +91,7 @@ def run(
     *,
     generation: Artifact | None = None,
     evaluation: Artifact | None = None,
+    tracks: Artifact | None = None,
     labels: Path | None = None,
     scores: Sequence[Artifact] = (),
     device: torch.device | None = None,
@@ -95,10 +99,12 @@ def run(
 ) -> Artifact:
     """Analyse clips of the dataset (mode ``data``), or the replay of a generation (mode ``replay``).
 
-    ``labels`` is a file that says which clips are successes and failures; else the evaluation does. Scores that
-    finished shards beside ``out`` hold, and those of the analyses ``scores``, are taken over.
+    The masks of generated clips are those of ``tracks`` (clips with mask tracks of the generated videos, called as
+    these), else those that the evaluation recovered. ``labels`` is a file that says which clips are successes and
+    failures; else the evaluation does. Scores that finished shards beside ``out`` hold, and those of the analyses
+    ``scores``, are taken over.
     """
-    material = Material(clips, generation, evaluation, labels)
+    material = Material(clips, generation, evaluation, tracks, labels)
     replay = _replay_inputs(config, material)
     inputs = material.inputs(config)
 
@@ -117,6 +123,7 @@ def run_shard(
     *,
     generation: Artifact | None = None,
     evaluation: Artifact | None = None,
+    tracks: Artifact | None = None,
     labels: Path | None = None,
     scores: Sequence[Artifact] = (),
     device: torch.device | None = None,
@@ -126,9 +133,10 @@ def run_shard(
 
     Nothing is judged here, so a file of ``labels`` is only checked, before hours are spent on scores.
     """
-    material = Material(clips, generation, evaluation, labels)
+    material = Material(clips, generation, evaluation, tracks, labels)
     replay = _replay_inputs(config, material)
-    inputs: Inputs = {name: part for name, part in material.inputs(config).items() if moves_scores(name, config)}
+    given = material.inputs(config)
+    inputs: Inputs = {name: given[name] for name in moving(given, config)}
 
     def make(folder: Path) -> Mapping[str, Any]:
         there = _scored_alike(scores, config, inputs)
@@ -149,19 +157,18 @@ def _scored_alike(sources: Sequence[Artifact], config: AnalyzeConfig, inputs: In
 
 
 def _replay_inputs(config: AnalyzeConfig, material: Material) -> ReplayInputs | None:
-    generation, evaluation = material.generation, material.evaluation
     if config.mode == "data":
-        if generation is not None:
-            problem = "mode data analyses the dataset itself and takes no generation"
-            raise InputError(problem, where="analyze", cure="leave it out or choose mode=replay")
-        if evaluation is not None:
-            check_made_from(evaluation, material.clips, "clips")
+        for name, given in (("generation", material.generation), ("tracks", material.tracks)):
+            if given is not None:
+                problem = f"mode data analyses the dataset itself, with its own masks, and takes no {name}"
+                raise InputError(problem, where="analyze", cure="leave it out or choose mode=replay")
+        if material.evaluation is not None:
+            check_made_from(material.evaluation, material.clips, "clips")
         return None
-    if generation is None or evaluation is None:
-        missing = "generation" if generation is None else "evaluation"
-        problem = f"mode replay needs a generation and its evaluation, the {missing} is missing"
-        raise InputError(problem, where="analyze", cure="give both, or choose mode=data")
-    inputs = ReplayInputs(material.clips, generation, evaluation)
+    if material.generation is None:
+        cure = "give one, or choose mode=data"
+        raise InputError("mode replay needs a generation", where="analyze", cure=cure)
+    inputs = ReplayInputs(material.clips, material.generation, material.evaluation, material.tracks)
     inputs.check()
     return inputs
 

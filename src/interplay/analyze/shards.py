@@ -72,16 +72,18 @@ def finished_shards(analysis: Path) -> list[Artifact]:
     return [open_artifact(path, KIND) for path in found]
 
 
-def moves_scores(name: str, config: AnalyzeConfig) -> bool:
-    """Whether scores depend on the input of this name: labels move none, nor does an evaluation of data."""
-    return name in ("clips", "backbone", "generation") or (name == "evaluation" and config.mode == "replay")
+def moving(names: Collection[str], config: AnalyzeConfig) -> list[str]:
+    """The inputs that scores depend on: labels move none, and an evaluation only where the masks are its own."""
+    masks_of_evaluation = config.mode == "replay" and "tracks" not in names
+    moves = {"clips", "backbone", "generation", "tracks"} | ({"evaluation"} if masks_of_evaluation else set())
+    return [name for name in names if name in moves]
 
 
 def scored_with(config: AnalyzeConfig, inputs: Inputs) -> dict[str, object]:
     """What scores depend on: settings, and the inputs by identity."""
     return {
         "scoring": config.scoring(),
-        "inputs": {name: part.identity for name, part in inputs.items() if moves_scores(name, config)},
+        "inputs": {name: inputs[name].identity for name in moving(inputs, config)},
     }
 
 
@@ -107,8 +109,8 @@ def take_over(source: Artifact, parts: Path, clip_ids: Collection[str]) -> int:
 def _told_by(source: Artifact) -> Mapping[str, Mapping[str, object]]:
     told = source.config if source.kind == "analysis" else source.config["analysis"]
     config, inputs = AnalyzeConfig.model_validate(told), source.manifest["inputs"]
-    moving = {name: entry["identity"] for name, entry in inputs.items() if moves_scores(name, config)}
-    return {"scoring": config.scoring(), "inputs": moving}
+    identities = {name: inputs[name]["identity"] for name in moving(inputs, config)}
+    return {"scoring": config.scoring(), "inputs": identities}
 
 
 def _first_difference(found: object, wanted: object) -> str:

@@ -29,6 +29,10 @@ def analyze(
     ] = None,
     generation: Generation = None,
     evaluation: Evaluation = None,
+    tracks: Annotated[
+        Path | None,
+        typer.Option(help="Clips with mask tracks of the generated videos, called as these; or --evaluation."),
+    ] = None,
     labels: Annotated[
         Path | None, typer.Option(help="CSV (clip_id, label) or JSON: which clips are success and which failure.")
     ] = None,
@@ -56,9 +60,9 @@ def analyze(
 ) -> None:
     """Find the layers that carry the interactions: alignment scores of words and regions per layer, step and head.
 
-    With --generation and --evaluation the sampling is replayed and observed; without, dataset clips are noised. What
-    is scored stays when a run is broken off. Several processes share the work: give them --shard 1/4, --shard 2/4 and
-    so on, then run the same command without it.
+    With --generation its sampling is replayed and observed, and --evaluation or --tracks gives the masks; without,
+    dataset clips are noised. What is scored stays when a run is broken off. Several processes share the work: give them
+    --shard 1/4, --shard 2/4 and so on, then run the same command without it.
 
     Example: interplay analyze --clips runs/clips --backbone tiny-cogvideox --out runs/analysis
     """
@@ -77,6 +81,7 @@ def analyze(
     shared: dict[str, Any] = {
         "generation": made_by,
         "evaluation": judged,
+        "tracks": None if tracks is None else open_clips(tracks),
         "labels": labels,
         "scores": scored,
         "device": on,
