@@ -50,8 +50,10 @@ class AnalyzeConfig(Config):
     Success and failure are told apart by a file of labels, or by the clips' interaction fidelity (IF) where an
     evaluation is given: the upper and the lower third, or ``success_at_least`` and ``failure_at_most``.
 
-    ``pool`` brings masks onto the token grid. ``max`` counts every token that a mask touches in any of its pixel
-    frames; ``nearest`` looks at the token's centre pixel, as MATRIX's released analysis does.
+    ``pool`` brings masks onto the token grid. ``max`` (ours) counts every token that a mask touches in any of its pixel
+    frames, for under ``nearest`` a hand or a ball smaller than a token is lost between the pixels that are looked at.
+    ``nearest`` takes the token's centre pixel and the union of its frames: the rule of MATRIX's released analysis
+    (pixel > 0, nearest resize, union over the pixel frames of a latent frame), up to which pixel its resize takes.
     ``dtype`` is what the model computes in (scores are float32 always). ``heads: false`` keeps the mean over heads
     alone, which makes the table smaller by their number. ``batch_size`` is derived from the clips' tokens unless given;
     finished work is kept batch by batch.

@@ -20,6 +20,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from interplay.analyze.config import AnalyzeConfig
+from interplay.analyze.machine import Machine
 from interplay.analyze.source import Case, Moment, Source, Watch, sort_out
 from interplay.backbones.base import Backbone
 from interplay.backbones.batch import Batch
@@ -69,19 +70,27 @@ class ReplayInputs:
             raise InputError(problem, where=self.tracks.path, cure=cure)
 
 
-def load_generator(config: AnalyzeConfig, generation: Artifact, device: torch.device) -> tuple[Backbone, Adapter]:
+def load_generator(config: AnalyzeConfig, generation: Artifact, machine: Machine) -> tuple[Backbone, Adapter]:
     """The model that made the generation, and its adapter."""
     index = read_json(generation.path / INDEX)
-    backbone = load_backbone(config.backbone or str(index["backbone"]), device, getattr(torch, config.dtype))
-    if index["adapter"] is None:
-        return backbone, Adapter(None)
+    named = config.backbone or str(index["backbone"])
+    backbone = load_backbone(named, machine.loads_on, getattr(torch, config.dtype))
+    adapter = _adapter(backbone, generation, index["adapter"])
+    machine.take(backbone)
+    return backbone, adapter
+
+
+def _adapter(backbone: Backbone, generation: Artifact, identity: str | None) -> Adapter:
+    """What the generation had been trained, loaded into its backbone."""
+    if identity is None:
+        return Adapter(None)
     if "adapter" in generation.manifest["inputs"]:  # weights from elsewhere
-        return backbone, load_adapter(backbone, generation.input_path("adapter"))
+        return load_adapter(backbone, generation.input_path("adapter"))
     training = open_artifact(generation.input_path("training"), "training")
-    if training.identity != index["adapter"]:
+    if training.identity != identity:
         cure = "put back the training that the clips were generated with"
         raise InputError("is not the training of this generation", where=training.path, cure=cure)
-    return backbone, load_adapter(backbone, training.path / ADAPTER_FOLDER)
+    return load_adapter(backbone, training.path / ADAPTER_FOLDER)
 
 
 class Replay(Source):

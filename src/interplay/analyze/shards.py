@@ -59,6 +59,21 @@ class Shard:
         return analysis.with_name(f"{analysis.name}.shard-{self.number}-of-{self.count}")
 
 
+def own_device(device: str, shard: str | None, environ: Mapping[str, str]) -> str:
+    """The device of this process: under ``--shard env``, plain ``cuda`` is the GPU that its launcher means it to take.
+
+    Launchers of processes say which by LOCAL_RANK; without it, and with a number of one's own (``cuda:1``), the device
+    is as it was named.
+    """
+    local = environ.get("LOCAL_RANK", "")
+    if device != "cuda" or shard != "env" or not local:
+        return device
+    if not local.isdigit():
+        cure = "start it with `accelerate launch` or `torchrun`, or name the device, such as --device cuda:1"
+        raise InputError(f"LOCAL_RANK is {local!r} and no number", where="--shard env", cure=cure)
+    return f"cuda:{int(local)}"
+
+
 def finished_shards(analysis: Path) -> list[Artifact]:
     """The finished shards that lie beside an analysis."""
     analysis = Path(os.path.abspath(analysis))
