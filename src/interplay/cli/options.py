@@ -22,6 +22,8 @@ Offload = Annotated[
 ]
 Threads = Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads; default: torch's own choice.")]
 
+_OFFLOADS: tuple[Literal["none"], Literal["networks"], Literal["blocks"]] = ("none", "networks", "blocks")
+
 
 def use_threads(threads: int | None) -> None:
     """Let torch compute on so many CPU threads; ``None`` leaves it as it is."""
@@ -33,6 +35,7 @@ def use_threads(threads: int | None) -> None:
 
 def the_offload(name: str) -> Literal["none", "networks", "blocks"]:
     """The way of offloading of this name."""
-    if name == "none" or name == "networks" or name == "blocks":
-        return name
+    for known in _OFFLOADS:
+        if name == known:
+            return known
     raise InputError("is no way to offload", where=f"--offload {name}", cure="use none, networks or blocks")
