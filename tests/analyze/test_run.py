@@ -273,7 +273,7 @@ def test_artifacts_that_do_not_belong_together_are_refused(clips, generation, ev
         analyze.run(_replay(), clips, out, generation=generation, evaluation=strange)
     with pytest.raises(InputError, match=r"bare: holds no tracks\.json"):
         analyze.run(_replay(), clips, out, generation=generation, evaluation=bare)
-    with pytest.raises(InputError, match="evaluation is missing"):
+    with pytest.raises(InputError, match="needs masks of the generated clips"):
         analyze.run(_replay(), clips, out, generation=generation)
     with pytest.raises(InputError, match="takes no generation"):
         analyze.run(_data("x"), clips, out, generation=generation)

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 
 from attention.memory import peak_bytes
+from interplay.analyze.alignment import AlignmentScores
+from interplay.analyze.terms import TermRegions
 from interplay.attention import Mass, Region, RowMap, Scores, observe
 from interplay.attention.budget import Budget, Pieces, cut
 from interplay.attention.requests import AttentionCall, Request
@@ -28,6 +30,15 @@ def _regions() -> tuple[Region, Region]:
     return Region("video", video), Region("text", torch.rand(B, T, generator=generator))
 
 
+def _terms() -> TermRegions:
+    """A dozen terms of each clip: soft masks, the part of them in the first quarter of the tokens, and words."""
+    generator = torch.Generator().manual_seed(2)
+    masks = (torch.rand(B, 12, V, generator=generator) - 0.5).clamp(min=0.0)
+    first_frame = masks.clone()
+    first_frame[..., V // 4 :] = 0.0
+    return TermRegions(((),) * B, masks, first_frame, (torch.rand(B, 12, T, generator=generator) > 0.8).float())
+
+
 VIDEO, WORD = _regions()
 REQUESTS: dict[str, Request] = {
     "scores on text": Scores("x", "all", keys=WORD),
@@ -36,6 +47,7 @@ REQUESTS: dict[str, Request] = {
     "mass": Mass("x", "all", VIDEO, (WORD, VIDEO), "none"),
     "mean mass": Mass("x", "all", VIDEO, (WORD, VIDEO), "mean"),
     "row map": RowMap("x", "all", VIDEO),
+    "alignment scores": AlignmentScores("x", "all", _terms(), ("v2t", "v2v")),
 }
 
 

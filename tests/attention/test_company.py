@@ -7,8 +7,10 @@ import torch
 from torch import Tensor
 
 from interplay.attention import Mass, Observations, OfElements, Region, RowMap, Scores, observe
+from interplay.attention.observe import ObservingProcessor
 from interplay.attention.requests import Request
 from interplay.backbones.batch import Batch
+from interplay.backbones.placement import Offload, place
 
 T, V = 5, 18  # text tokens; 3 x 2 x 3 video tokens
 WORD = Region.text([[1, 2], [3]], T)
@@ -92,6 +94,19 @@ def test_group_offloading(stage, level: str) -> None:
         output, seen = _observed(stage)
     assert torch.equal(output, plain)
     _assert_same(seen, expected)
+
+
+@pytest.mark.parametrize("offload", ["networks", "blocks"])
+def test_offloading_as_the_commands_do_it(stage, offload: Offload) -> None:
+    with torch.no_grad():
+        plain, expected = _observed(stage)
+        place(stage.backbone, torch.device("cpu"), offload)
+        for _ in range(2):  # the hooks stay, the observation of before does not
+            output, seen = _observed(stage)
+            assert torch.equal(output, plain)
+            _assert_same(seen, expected)
+    processors = [block.attn1.processor for block in stage.backbone.transformer.transformer_blocks]
+    assert not any(isinstance(processor, ObservingProcessor) for processor in processors)
 
 
 def test_regions_follow_the_attention_to_its_device(stage) -> None:

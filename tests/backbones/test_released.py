@@ -16,9 +16,10 @@ from backbones import released_configs
 from interplay.attention import Region, Scores, observe
 from interplay.backbones.base import Backbone, TokenLayout
 from interplay.backbones.registry import load_skeleton
-from interplay.backbones.widen import beside, widen_input
+from interplay.backbones.widen import beside, own_channels, widen_input
 from interplay.core.errors import InputError
 from interplay.grid.token_grid import TokenGrid
+from interplay.methods.matrix.published import all_published, published_for
 
 EXTRA = 20  # what MATRIX adds to Wan's input: the latents of a mask picture, and a mask of 4 channels
 
@@ -44,6 +45,7 @@ def test_a_release_has_its_grid_sites_layout_and_input(backbone: Backbone, relea
     check_sites(backbone, expected)
     check_layout(backbone, expected, grid)
     check_input(backbone, expected)
+    check_published(backbone, release["repository"])
     if release["same_networks_as"] is None:
         check_forward(backbone, grid)
 
@@ -103,6 +105,13 @@ def check_input(backbone: Backbone, expected: dict[str, Any]) -> None:
         weight = transformer.get_submodule(backbone.input_projection).weight
         assert tuple(weight.shape) == (before[0], before[1] + EXTRA * per_channel, *before[2:])
         assert (weight.dtype, weight.is_meta) == (torch.bfloat16, True) or weight.dtype == torch.float32
+
+
+def check_published(backbone: Backbone, repository: str) -> None:
+    """Layers were published for those that were analysed, and for no relative of them; widening does not hide which."""
+    known = next((entry for entry in all_published() if repository in entry.hub), None)
+    assert published_for(backbone) == known
+    assert own_channels(backbone) == backbone.transformer.config.in_channels - EXTRA
 
 
 def check_forward(backbone: Backbone, grid: TokenGrid) -> None:

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from interplay.cli.analyze import _config, _device
+from interplay.cli.analyze import analyze as command
 from interplay.core.errors import InputError
 
 
@@ -36,3 +37,16 @@ def test_a_device_that_is_not_there_is_refused() -> None:
     assert _device("cpu") == torch.device("cpu")
     with pytest.raises(InputError, match="no device of this machine"):
         _device("warp:7")
+
+
+@pytest.mark.parametrize(
+    ("option", "problem"),
+    [
+        ({"offload": "all"}, "--offload all: .*use none, networks or blocks"),
+        ({"memory": "lots"}, "--memory lots: is no"),
+    ],
+)
+def test_what_the_machine_cannot_give_is_refused(clips, tmp_path, option, problem) -> None:
+    with pytest.raises(InputError, match=problem):
+        command(clips.path, tmp_path / "out", backbone="tiny-cogvideox", **option)
+    assert not (tmp_path / "out").exists()

@@ -35,6 +35,12 @@ def sinusoidal() -> CogVideoX:
     return _variant(False, use_rotary_positional_embeddings=False, scheduler=_ddim())
 
 
+def still_clip() -> CogVideoX:
+    """CogVideoX-2B made image-to-video by others: shown a clip of the picture that stands still."""
+    channels = 2 * CONFIG.latent_channels
+    return _variant(False, use_rotary_positional_embeddings=False, in_channels=channels, scheduler=_ddim())
+
+
 def text_to_video() -> CogVideoX:
     """CogVideoX-5B: text-to-video, rotary embeddings."""
     return _variant(False)

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from contracts.backbone_contract import BackboneContract
-from contracts.cogvideox_variants import CONFIG, IMAGE_TO_VIDEO, TEXT_TO_VIDEO
+from contracts.cogvideox_variants import CONFIG, IMAGE_TO_VIDEO, TEXT_TO_VIDEO, still_clip
 from interplay.backbones.base import Backbone
 from interplay.backbones.cogvideox.adapter import CogVideoX
 from interplay.backbones.cogvideox.tiny import TinyCogVideoX, build
@@ -41,6 +41,12 @@ class TestImageToVideo15(BackboneContract):
     @pytest.fixture
     def backbone(self) -> CogVideoX:
         return IMAGE_TO_VIDEO["image_to_video_15"]()
+
+
+class TestStillClip(BackboneContract):
+    @pytest.fixture
+    def backbone(self) -> CogVideoX:
+        return still_clip()
 
 
 # --- against the stock pipelines -------------------------------------------------------------------------------------
@@ -87,6 +93,34 @@ def test_text_to_video_equals_the_stock_pipeline(variant: str) -> None:
     backbone = TEXT_TO_VIDEO[variant]()
     image = torch.zeros(1, 3, *CONFIG.size_hw)
     assert torch.allclose(our_latents(backbone, image), stock_latents(backbone), atol=1e-4)
+
+
+@torch.no_grad()
+def test_a_still_clip_of_the_picture_stands_beside_the_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    # As the published code of NimVideo's 2B image-to-video: the stock text-to-video pipeline, and in every forward the
+    # latents of the repeated picture behind the noise.
+    backbone = still_clip()
+    assert backbone.sees_first_frame
+    grid = backbone.grid(backbone.native_frames, backbone.native_size_hw)
+    generator = torch.Generator().manual_seed(0)
+    image = torch.rand(1, 3, *CONFIG.size_hw, generator=generator) * 2 - 1
+    still = backbone.vae.encode(image[:, :, None].repeat(1, 1, grid.frames, 1, 1)).latent_dist.mode()
+    still = (still * backbone.vae.config.scaling_factor).transpose(1, 2)
+    shape = (1, grid.latent_shape[0], CONFIG.latent_channels, *grid.latent_shape[1:])
+    noise = torch.randn(shape, generator=torch.Generator().manual_seed(7))
+    forward = backbone.transformer.forward
+
+    def shown(hidden_states: torch.Tensor, **given: object) -> object:
+        return forward(
+            hidden_states=torch.cat([hidden_states, still.repeat(len(hidden_states), 1, 1, 1, 1)], 2), **given
+        )
+
+    with monkeypatch.context() as patched:
+        patched.setattr(backbone.transformer, "forward", shown)
+        stock = stock_latents(backbone, latents=noise)
+    ours = our_latents(backbone, image)
+    assert torch.allclose(ours, stock, atol=1e-4)
+    assert not torch.allclose(our_latents(backbone, -image), stock, atol=1e-2)
 
 
 # --- what the layouts differ in --------------------------------------------------------------------------------------

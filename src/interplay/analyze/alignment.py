@@ -15,7 +15,7 @@ Shape legend: ``b`` clips, ``h`` heads, ``r`` terms, ``s`` relations, ``n`` vide
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -24,6 +24,7 @@ from torch import Tensor
 
 from interplay.analyze.terms import RELATIONS, Relation, TermRegions
 from interplay.attention import Mass, Region, Request
+from interplay.attention.budget import FLOAT_BYTES
 from interplay.attention.requests import AttentionCall
 from interplay.backbones.base import Site, SiteKind, Stream, TokenLayout
 
@@ -45,12 +46,24 @@ class AlignmentScores(Request):
 
     def measure(self, call: AttentionCall, layout: TokenLayout) -> Float[Tensor, "b h r s"]:
         """Per relation one :class:`Mass`, its rows weighted by each term's own mask or first-frame region."""
+        call = replace(call, budget=call.budget.without(self._aside_bytes(call)))
         of_clips = call.elements(slice(-len(self.regions.terms), None))
-        scores = []
-        for relation in self.relations:
-            mass = self._masses[relation].measure(of_clips, layout)
-            scores.append(torch.einsum("brn,bhnr->bhr", self._row_weights(relation), mass))
-        return torch.stack(scores, dim=-1)
+        return torch.stack([self._score(relation, of_clips, layout) for relation in self.relations], dim=-1)
+
+    def _score(self, relation: Relation, call: AttentionCall, layout: TokenLayout) -> Float[Tensor, "b h r"]:
+        """One relation. Its mass is the largest thing here, and is gone before that of the next one is read."""
+        mass = self._masses[relation].measure(call, layout)
+        return torch.einsum("brn,bhnr->bhr", self._row_weights(relation), mass)
+
+    def _aside_bytes(self, call: AttentionCall) -> int:
+        """What is needed beside one mass.
+
+        A copy of it in another order, for the product with the rows' weights; and, with gradients, those of queries and
+        keys by one relation while the other's are computed.
+        """
+        sides = (call.query, call.key)
+        gradients = sum(side.nbytes for side in sides if torch.is_grad_enabled() and side.requires_grad)
+        return FLOAT_BYTES * call.key.shape[1] * self.regions.masks.numel() + gradients
 
     @cached_property
     def _masses(self) -> Mapping[Relation, Mass]:

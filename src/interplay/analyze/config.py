@@ -39,9 +39,9 @@ _OF_THE_VERDICT = frozenset(
 class AnalyzeConfig(Config):
     """``mode`` says where the forwards come from that are observed.
 
-    - ``replay``: the sampling of a generation artifact, every step, with the tracks and scores of its evaluation. Steps
-      and guidance are the generation's. ``limit`` counts clips of the generation. ``backbone`` is the generation's
-      unless it is given (the folder may have moved).
+    - ``replay``: the sampling of a generation artifact, every step, with the mask tracks that its evaluation recovered
+      or that somebody made of its videos. Steps and guidance are the generation's. ``limit`` counts clips of the
+      generation. ``backbone`` is the generation's unless it is given (the folder may have moved).
     - ``data``: clips of the dataset, noised to ``timesteps`` (fractions of the schedule, 1 = pure noise; or how many,
       evenly spread, noisiest first), one forward each, with ``draws`` different noises: what changes from draw to draw
       is told. ``split`` and ``limit`` choose clips. ``buckets`` bring clips of any size, length and rate to what the
@@ -50,8 +50,10 @@ class AnalyzeConfig(Config):
     Success and failure are told apart by a file of labels, or by the clips' interaction fidelity (IF) where an
     evaluation is given: the upper and the lower third, or ``success_at_least`` and ``failure_at_most``.
 
-    ``pool`` brings masks onto the token grid. ``max`` counts every token that a mask touches in any of its pixel
-    frames; ``nearest`` looks at the token's centre pixel, as MATRIX's released analysis does.
+    ``pool`` brings masks onto the token grid. ``max`` (ours) counts every token that a mask touches in any of its pixel
+    frames, for under ``nearest`` a hand or a ball smaller than a token is lost between the pixels that are looked at.
+    ``nearest`` takes the token's centre pixel and the union of its frames: the rule of MATRIX's released analysis
+    (pixel > 0, nearest resize, union over the pixel frames of a latent frame), up to which pixel its resize takes.
     ``dtype`` is what the model computes in (scores are float32 always). ``heads: false`` keeps the mean over heads
     alone, which makes the table smaller by their number. ``batch_size`` is derived from the clips' tokens unless given;
     finished work is kept batch by batch.

@@ -100,12 +100,16 @@ def shown_steps(steps: Sequence[int]) -> tuple[int, ...]:
 
 @dataclass
 class MapWatch:
-    """A watch that keeps the maps of the views at their steps: ``maps[view]`` is a list along ``seen_steps[view]``."""
+    """A watch that keeps the maps of the views at their steps: ``maps[view]`` is a list along ``seen_steps[view]``.
+
+    ``memory_bytes`` is what observation may take beyond the model's own.
+    """
 
     backbone: Backbone
     regions: TermRegions
     grid: TokenGrid
     views: Sequence[View]
+    memory_bytes: int | None = None
     seen_steps: dict[View, list[tuple[int, int]]] = field(default_factory=dict)
     maps: dict[View, list[Float[Tensor, "b r n"]]] = field(default_factory=dict)
 
@@ -118,7 +122,7 @@ class MapWatch:
         size = len(self.regions.terms)
         flat = [OfElements.last(request, size) for of_view in requests.values() for request in of_view]
         layout = self.backbone.layout(self.grid, self.backbone.text_length)
-        with observe(self.backbone, flat, layout) as seen, torch.no_grad():
+        with observe(self.backbone, flat, layout, budget_bytes=self.memory_bytes) as seen, torch.no_grad():
             output = forward()
             for view, of_view in requests.items():
                 self.maps.setdefault(view, []).append(view.maps(of_view, {r.name: seen[r.name] for r in of_view}))
@@ -133,6 +137,7 @@ def draw_overlays(
     verdicts: Mapping[str, VariantVerdict],
     pool: PoolRule,
     folder: Path,
+    memory_bytes: int | None = None,
 ) -> tuple[list[dict[str, Any]], float | None]:
     """Draw every map of these cases into ``folder``.
 
@@ -143,7 +148,7 @@ def draw_overlays(
     differences: list[float] = []
     for batch in batches_of(cases, lambda clip: 1):
         regions, grid = batch_regions(backbone, batch, pool)
-        watch = MapWatch(backbone, regions, grid, views_of(verdicts, backbone, grid))
+        watch = MapWatch(backbone, regions, grid, views_of(verdicts, backbone, grid), memory_bytes)
         differences += _difference(source, backbone, batch, watch)
         for position, case in enumerate(batch):
             entries += _draw_case(source, case, position, watch, folder)

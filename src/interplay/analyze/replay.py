@@ -1,7 +1,8 @@
 """Mode ``replay``: the sampling of a generation artifact once more, same model, seeds and steps, now observed.
 
-The masks are the tracks that the judge recovered from the generated videos, so a clip is a case only when its
-evaluation has tracks. What other stages wrote is read here as files; nothing of their code is needed.
+The masks are the tracks that the judge recovered from the generated videos, or those of a dataset that somebody made of
+these videos (with SAM 2, by hand), whose clips are called as the generated ones. A clip is a case only when it has
+tracks. What other stages wrote is read here as files; nothing of their code is needed.
 
 Shape legend: ``b`` clips, ``c f h w`` latent channels, frames, height, width, ``p y x`` pixel frames, height, width.
 """
@@ -19,6 +20,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from interplay.analyze.config import AnalyzeConfig
+from interplay.analyze.machine import Machine
 from interplay.analyze.source import Case, Moment, Source, Watch, sort_out
 from interplay.backbones.base import Backbone
 from interplay.backbones.batch import Batch
@@ -30,6 +32,7 @@ from interplay.diffusion.sampling import clip_generators, sample
 from interplay.methods.matrix.adapter import Adapter, load_adapter
 from interplay.methods.matrix.guidance import Course, GuidanceConfig
 from interplay.methods.matrix.showing import Shown, shown_at, shown_conditions, shown_guides
+from interplay.records.clip import Clip
 from interplay.records.masks import MaskTrack
 from interplay.records.media.video import read_video
 from interplay.records.store.reader import ClipStore
@@ -40,31 +43,54 @@ ADAPTER_FOLDER = "adapter"
 
 @dataclass(frozen=True)
 class ReplayInputs:
-    """The artifacts of a replay: the dataset, the clips generated from it, and their evaluation."""
+    """The artifacts of a replay: the dataset, the clips generated from it, and what is known of these.
+
+    That is an evaluation (mask tracks and interaction fidelity), or clips with mask ``tracks`` of the generated videos,
+    or both: then the masks are those of ``tracks``, and the evaluation says how good the clips are.
+    """
 
     clips: Artifact
     generation: Artifact
-    evaluation: Artifact
+    evaluation: Artifact | None = None
+    tracks: Artifact | None = None
 
     def check(self) -> None:
-        """:class:`InputError` when one was not made from the other."""
+        """:class:`InputError` when there are no masks, or when one was not made from the other."""
+        if self.evaluation is None and self.tracks is None:
+            cure = (
+                "give its evaluation, or clips with mask tracks of the generated videos (--tracks), or choose mode=data"
+            )
+            raise InputError("mode replay needs masks of the generated clips", where="analyze", cure=cure)
         check_made_from(self.generation, self.clips, "clips")
-        check_made_from(self.evaluation, self.generation, "generation")
+        if self.evaluation is not None:
+            check_made_from(self.evaluation, self.generation, "generation")
+        if self.tracks is not None and self.tracks.identity == self.clips.identity:
+            problem = "are the clips that the generation was made from: their masks fit their own videos alone"
+            cure = f"give clips whose tracks were made of the videos in {self.generation.path}"
+            raise InputError(problem, where=self.tracks.path, cure=cure)
 
 
-def load_generator(config: AnalyzeConfig, generation: Artifact, device: torch.device) -> tuple[Backbone, Adapter]:
+def load_generator(config: AnalyzeConfig, generation: Artifact, machine: Machine) -> tuple[Backbone, Adapter]:
     """The model that made the generation, and its adapter."""
     index = read_json(generation.path / INDEX)
-    backbone = load_backbone(config.backbone or str(index["backbone"]), device, getattr(torch, config.dtype))
-    if index["adapter"] is None:
-        return backbone, Adapter(None)
+    named = config.backbone or str(index["backbone"])
+    backbone = load_backbone(named, machine.loads_on, getattr(torch, config.dtype))
+    adapter = _adapter(backbone, generation, index["adapter"])
+    machine.take(backbone)
+    return backbone, adapter
+
+
+def _adapter(backbone: Backbone, generation: Artifact, identity: str | None) -> Adapter:
+    """What the generation had been trained, loaded into its backbone."""
+    if identity is None:
+        return Adapter(None)
     if "adapter" in generation.manifest["inputs"]:  # weights from elsewhere
-        return backbone, load_adapter(backbone, generation.input_path("adapter"))
+        return load_adapter(backbone, generation.input_path("adapter"))
     training = open_artifact(generation.input_path("training"), "training")
-    if training.identity != index["adapter"]:
+    if training.identity != identity:
         cure = "put back the training that the clips were generated with"
         raise InputError("is not the training of this generation", where=training.path, cure=cure)
-    return backbone, load_adapter(backbone, training.path / ADAPTER_FOLDER)
+    return load_adapter(backbone, training.path / ADAPTER_FOLDER)
 
 
 class Replay(Source):
@@ -80,16 +106,24 @@ class Replay(Source):
         self._negative = str(index.get("negative_prompt", ""))
         self._guidance = GuidanceConfig.model_validate(index.get("attention_guidance", {}))
         self.num_steps = int(index["steps"])
-        self._choose_cases(inputs.evaluation)
+        self._choose_cases(inputs)
 
-    def _choose_cases(self, evaluation: Artifact) -> None:
-        tracks, fidelity = _read_tracks(evaluation), read_fidelity(evaluation)
+    def _choose_cases(self, inputs: ReplayInputs) -> None:
+        fidelity = {} if inputs.evaluation is None else read_fidelity(inputs.evaluation)
+        tracks = self._tracks(inputs)
         self.cases, self.skipped = sort_out(
             [
                 self._case(entry, tracks.get(clip_id, {}), fidelity.get(clip_id))
                 for clip_id, entry in self._entries.items()
             ]
         )
+
+    def _tracks(self, inputs: ReplayInputs) -> dict[str, Mapping[str, MaskTrack]]:
+        """Mask tracks of the generated videos, by clip: those of the clips that were given for it go first."""
+        if inputs.tracks is not None:
+            return _tracks_of_store(inputs.tracks, self._entries, self._folder)
+        assert inputs.evaluation is not None  # check() of the inputs
+        return _read_tracks(inputs.evaluation)
 
     def _case(self, entry: Mapping[str, Any], tracks: Mapping[str, MaskTrack], fidelity: float | None) -> Case:
         height, width = entry["size_hw"]
@@ -139,7 +173,33 @@ def check_made_from(artifact: Artifact, source: Artifact, name: str) -> None:
         raise InputError(problem, where=artifact.path, cure=f"give the {name} that it was made from")
 
 
-def _read_tracks(evaluation: Artifact) -> dict[str, dict[str, MaskTrack]]:
+def _tracks_of_store(
+    tracks: Artifact, entries: Mapping[str, Mapping[str, Any]], generation: Path
+) -> dict[str, Mapping[str, MaskTrack]]:
+    """The tracks of the clips that are called as generated ones; each has to fit its generated video."""
+    store = ClipStore(tracks.path)
+    known = set(store.ids)
+    found = {clip_id: store.get(clip_id) for clip_id in entries if clip_id in known}
+    if not found:
+        cure = f"name its clips as the generated ones: {next(iter(entries), 'there are none')}, ..."
+        raise InputError(f"holds no clip of the generation {generation}", where=tracks.path, cure=cure)
+    for clip_id, clip in found.items():
+        _check_fits(clip, entries[clip_id], f"{tracks.path}, clip {clip_id}", generation)
+    return {clip_id: clip.tracks for clip_id, clip in found.items()}
+
+
+def _check_fits(clip: Clip, entry: Mapping[str, Any], where: str, generation: Path) -> None:
+    made, found = (entry["num_frames"], tuple(entry["size_hw"])), (clip.num_frames, clip.size_hw)
+    if made != found:
+        (frames, (height, width)), (own_frames, (own_height, own_width)) = made, found
+        problem = (
+            f"has {own_frames} frames of {own_width}x{own_height}, its generated video {frames} of {width}x{height}"
+        )
+        cure = f"make its tracks of {generation / str(entry['video'])}"
+        raise InputError(problem, where=where, cure=cure)
+
+
+def _read_tracks(evaluation: Artifact) -> dict[str, Mapping[str, MaskTrack]]:
     path = _member(evaluation, TRACKS)
     return {
         clip_id: {name: _track(entry, f"{path}, {clip_id}, {name}") for name, entry in of_clip.items() if entry}
@@ -167,6 +227,9 @@ def read_fidelity(evaluation: Artifact) -> dict[str, float]:
 def _member(evaluation: Artifact, name: str) -> Path:
     path = evaluation.path / name
     if not path.is_file():
-        cure = "evaluate with a judge that recovers tracks, or analyse the dataset with mode=data"
+        cure = (
+            "evaluate with a judge that recovers tracks, give clips with tracks of the generated videos (--tracks), or "
+            "analyse the dataset with mode=data"
+        )
         raise InputError(f"holds no {name}, so the generated clips have no masks", where=evaluation.path, cure=cure)
     return path

@@ -22,6 +22,7 @@ from interplay.analyze.experts import expert_of, name_of
 from interplay.analyze.heads import write_heads
 from interplay.analyze.judging import VariantVerdict, judge_table
 from interplay.analyze.labels import Labels, label_clips, read_labels
+from interplay.analyze.machine import Machine
 from interplay.analyze.noising import Noising
 from interplay.analyze.overlays import choose_cases, draw_overlays
 from interplay.analyze.replay import Replay, ReplayInputs, check_made_from, load_generator, read_fidelity
@@ -33,15 +34,16 @@ from interplay.analyze.shards import (
     Shard,
     check_scored_alike,
     finished_shards,
-    moves_scores,
+    moving,
     scored_with,
     take_over,
 )
-from interplay.analyze.source import Case, Moment, Source, batches_of
+from interplay.analyze.source import Moment, Source, batches_of
 from interplay.analyze.stability_chart import draw_stability
 from interplay.analyze.table import join_parts, part_path, write_part
 from interplay.analyze.verdict import choose, summarise
 from interplay.backbones.base import Backbone
+from interplay.backbones.placement import Offload
 from interplay.backbones.registry import backbone_input, load_backbone
 from interplay.core.artifacts import Artifact, External, build, scratch
 from interplay.core.errors import InputError
@@ -58,11 +60,12 @@ _FAITHFUL_LEVELS = 1.0
 
 @dataclass(frozen=True)
 class Material:
-    """What an analysis is given: the dataset, a generation and its evaluation (replay), and who says what succeeded."""
+    """What an analysis is given: the dataset, a generation and its masks (replay), and who says what succeeded."""
 
     clips: Artifact
     generation: Artifact | None = None
     evaluation: Artifact | None = None
+    tracks: Artifact | None = None
     labels: Path | None = None
 
     def inputs(self, config: AnalyzeConfig) -> dict[str, Artifact | External]:
@@ -72,6 +75,8 @@ class Material:
             found["generation"] = self.generation
         if self.evaluation is not None:
             found["evaluation"] = self.evaluation
+        if self.tracks is not None:
+            found["tracks"] = self.tracks
         if self.labels is not None:
             if not self.labels.is_file():
                 raise InputError("there is no such file", where=self.labels, cure="check the path")
@@ -88,23 +93,32 @@ def run(
     *,
     generation: Artifact | None = None,
     evaluation: Artifact | None = None,
+    tracks: Artifact | None = None,
     labels: Path | None = None,
     scores: Sequence[Artifact] = (),
     device: torch.device | None = None,
+    offload: Offload = "none",
+    memory_bytes: int | None = None,
     overwrite: bool = False,
 ) -> Artifact:
     """Analyse clips of the dataset (mode ``data``), or the replay of a generation (mode ``replay``).
 
-    ``labels`` is a file that says which clips are successes and failures; else the evaluation does. Scores that
-    finished shards beside ``out`` hold, and those of the analyses ``scores``, are taken over.
+    The masks of generated clips are those of ``tracks`` (clips with mask tracks of the generated videos, called as
+    these), else those that the evaluation recovered. ``labels`` is a file that says which clips are successes and
+    failures; else the evaluation does. Scores that finished shards beside ``out`` hold, and those of the analyses
+    ``scores``, are taken over.
+
+    ``device``, ``offload`` and ``memory_bytes`` (what observation may take beyond the model's own memory) are of the
+    machine: no part of what the artifact is made from, so that another machine goes on with the work.
     """
-    material = Material(clips, generation, evaluation, labels)
+    material = Material(clips, generation, evaluation, tracks, labels)
     replay = _replay_inputs(config, material)
+    machine = Machine(device or torch.device("cpu"), offload, memory_bytes)
     inputs = material.inputs(config)
 
     def make(folder: Path) -> Mapping[str, Any]:
         there = _scored_alike([*finished_shards(out), *scores], config, inputs)
-        return _analyze(config, material, replay, there, device or torch.device("cpu"), folder)
+        return _analyze(config, material, replay, there, machine, folder)
 
     return build(out, kind="analysis", config=config, inputs=inputs, make=make, overwrite=overwrite)
 
@@ -117,24 +131,29 @@ def run_shard(
     *,
     generation: Artifact | None = None,
     evaluation: Artifact | None = None,
+    tracks: Artifact | None = None,
     labels: Path | None = None,
     scores: Sequence[Artifact] = (),
     device: torch.device | None = None,
+    offload: Offload = "none",
+    memory_bytes: int | None = None,
     overwrite: bool = False,
 ) -> Artifact:
     """Score this shard's clips only; :func:`run` with the same arguments takes them over.
 
     Nothing is judged here, so a file of ``labels`` is only checked, before hours are spent on scores.
     """
-    material = Material(clips, generation, evaluation, labels)
+    material = Material(clips, generation, evaluation, tracks, labels)
     replay = _replay_inputs(config, material)
-    inputs: Inputs = {name: part for name, part in material.inputs(config).items() if moves_scores(name, config)}
+    machine = Machine(device or torch.device("cpu"), offload, memory_bytes)
+    given = material.inputs(config)
+    inputs: Inputs = {name: given[name] for name in moving(given, config)}
 
     def make(folder: Path) -> Mapping[str, Any]:
         there = _scored_alike(scores, config, inputs)
-        source, backbone = _open_source(config, material, replay, device or torch.device("cpu"))
+        source, backbone = _open_source(config, material, replay, machine)
         _labels(config, material, source)
-        scored = _score(config, source, backbone, there, folder / PARTS, shard)
+        scored = _score(config, source, backbone, there, folder / PARTS, shard, machine.memory_bytes)
         return {"clips": scored, "of": len(source.cases)}
 
     told = {"analysis": config.scoring(), "shard": str(shard)}
@@ -149,19 +168,18 @@ def _scored_alike(sources: Sequence[Artifact], config: AnalyzeConfig, inputs: In
 
 
 def _replay_inputs(config: AnalyzeConfig, material: Material) -> ReplayInputs | None:
-    generation, evaluation = material.generation, material.evaluation
     if config.mode == "data":
-        if generation is not None:
-            problem = "mode data analyses the dataset itself and takes no generation"
-            raise InputError(problem, where="analyze", cure="leave it out or choose mode=replay")
-        if evaluation is not None:
-            check_made_from(evaluation, material.clips, "clips")
+        for name, given in (("generation", material.generation), ("tracks", material.tracks)):
+            if given is not None:
+                problem = f"mode data analyses the dataset itself, with its own masks, and takes no {name}"
+                raise InputError(problem, where="analyze", cure="leave it out or choose mode=replay")
+        if material.evaluation is not None:
+            check_made_from(material.evaluation, material.clips, "clips")
         return None
-    if generation is None or evaluation is None:
-        missing = "generation" if generation is None else "evaluation"
-        problem = f"mode replay needs a generation and its evaluation, the {missing} is missing"
-        raise InputError(problem, where="analyze", cure="give both, or choose mode=data")
-    inputs = ReplayInputs(material.clips, generation, evaluation)
+    if material.generation is None:
+        cure = "give one, or choose mode=data"
+        raise InputError("mode replay needs a generation", where="analyze", cure=cure)
+    inputs = ReplayInputs(material.clips, material.generation, material.evaluation, material.tracks)
     inputs.check()
     return inputs
 
@@ -171,12 +189,12 @@ def _analyze(
     material: Material,
     replay: ReplayInputs | None,
     there: Sequence[Artifact],
-    device: torch.device,
+    machine: Machine,
     folder: Path,
 ) -> Mapping[str, Any]:
-    source, backbone = _open_source(config, material, replay, device)
+    source, backbone = _open_source(config, material, replay, machine)
     labels = _labels(config, material, source)
-    _score(config, source, backbone, there, scratch(folder) / "scores", Shard(1, 1))
+    _score(config, source, backbone, there, scratch(folder) / "scores", Shard(1, 1), machine.memory_bytes)
     scores = folder / "scores.parquet"
     join_parts(scratch(folder) / "scores", [case.clip.clip_id for case in source.cases], scores)
     verdicts = _judge(config, scores, labels, len(backbone.transformers))
@@ -187,7 +205,9 @@ def _analyze(
     write_heads(tables, folder / "heads.parquet")
     _draw(verdicts, folder)
     cases = choose_cases(source.cases, labels, config.overlay_clips)
-    entries, difference = draw_overlays(source, backbone, cases, verdicts, config.pool, folder / "overlays")
+    entries, difference = draw_overlays(
+        source, backbone, cases, verdicts, config.pool, folder / "overlays", machine.memory_bytes
+    )
     write_json(folder / "overlays.json", entries)
     layers = summarise(verdicts, labels, config, _notes(source, backbone, verdicts, difference))
     layers |= {"mode": config.mode, "replay_difference_levels": difference, "skipped": dict(source.skipped)}
@@ -218,14 +238,15 @@ def _labels(config: AnalyzeConfig, material: Material, source: Source) -> Labels
 
 
 def _open_source(
-    config: AnalyzeConfig, material: Material, replay: ReplayInputs | None, device: torch.device
+    config: AnalyzeConfig, material: Material, replay: ReplayInputs | None, machine: Machine
 ) -> tuple[Source, Backbone]:
     if replay is not None:
-        backbone, adapter = load_generator(config, replay.generation, device)
+        backbone, adapter = load_generator(config, replay.generation, machine)
         source: Source = Replay(config, replay, backbone, adapter)
     else:
         assert config.backbone is not None  # the config's own check
-        backbone = load_backbone(config.backbone, device, getattr(torch, config.dtype))
+        backbone = load_backbone(config.backbone, machine.loads_on, getattr(torch, config.dtype))
+        machine.take(backbone)
         fidelity = {} if material.evaluation is None else read_fidelity(material.evaluation)
         source = Noising(config, ClipStore(material.clips.path), backbone, fidelity)
     if not source.cases:
@@ -236,7 +257,13 @@ def _open_source(
 
 
 def _score(
-    config: AnalyzeConfig, source: Source, backbone: Backbone, there: Sequence[Artifact], parts: Path, shard: Shard
+    config: AnalyzeConfig,
+    source: Source,
+    backbone: Backbone,
+    there: Sequence[Artifact],
+    parts: Path,
+    shard: Shard,
+    memory_bytes: int | None,
 ) -> int:
     """Take over what is scored already (``there``), score the rest of a shard batch by batch; how many clips it has.
 
@@ -256,14 +283,13 @@ def _score(
     done = (clips - sum(map(len, waiting))) * forwards
     with Progress("analyze (clip steps)", clips * forwards, done=done) as progress:
         for batch in waiting:
-            _score_batch(config, source, backbone, batch, parts, progress)
+            scorer = Scorer(backbone, batch, config.pool, config.heads, memory_bytes)
+            _score_batch(source, scorer, parts, progress)
     return clips
 
 
-def _score_batch(
-    config: AnalyzeConfig, source: Source, backbone: Backbone, batch: list[Case], parts: Path, progress: Progress
-) -> None:
-    scorer = Scorer(backbone, batch, config.pool, config.heads)
+def _score_batch(source: Source, scorer: Scorer, parts: Path, progress: Progress) -> None:
+    batch = scorer.batch
 
     def watch(moment: Moment, forward: Callable[[], Tensor]) -> Tensor:
         output = scorer(moment, forward)

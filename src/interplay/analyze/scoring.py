@@ -57,12 +57,16 @@ SCHEMA = pa.schema(
 
 @dataclass
 class Scorer:
-    """A watch that observes every forward of one batch and keeps its scores; :meth:`tables` gives them per clip."""
+    """A watch that observes every forward of one batch and keeps its scores; :meth:`tables` gives them per clip.
+
+    ``memory_bytes`` is what observation may take beyond the model's own.
+    """
 
     backbone: Backbone
     batch: Sequence[Case]
     pool: PoolRule
     heads: bool = True
+    memory_bytes: int | None = None
     _moments: list[Moment] = field(default_factory=list)
     _scores: dict[str, list[Float[Tensor, "e b j r s"]]] = field(default_factory=dict)
 
@@ -73,7 +77,8 @@ class Scorer:
 
     def __call__(self, moment: Moment, forward: Callable[[], Tensor]) -> Tensor:
         """One observed forward."""
-        with observe(self.backbone, self._requests, self._layout) as seen, torch.no_grad():
+        observed = observe(self.backbone, self._requests, self._layout, budget_bytes=self.memory_bytes)
+        with observed as seen, torch.no_grad():
             output = forward()
         self._moments.append(moment)
         for request in self._requests:

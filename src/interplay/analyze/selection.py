@@ -72,7 +72,9 @@ def rank_layers(
 ) -> LayerRanking:
     """Influential layers by rank-sum; dominant ones among them by their gaps between success and failure.
 
-    A layer is dominant when its success gap is positive and its failure gap negative. Equal ranks are averaged; equal
+    A layer is dominant when its success gap is positive and its failure gap negative. Ours: the paper asks for "large"
+    gaps, without a number, and does not say that a dominant layer is influential. Here it has to be: a layer that gives
+    the words next to no attention may separate two small sets of clips by chance. Equal ranks are averaged; equal
     rank-sums go to the larger magnitude, then to the earlier layer. ``dummies`` take no part.
     """
     kept = np.arange(scores.shape[1]) if dummies is None else np.flatnonzero(~dummies)

@@ -59,6 +59,21 @@ class Shard:
         return analysis.with_name(f"{analysis.name}.shard-{self.number}-of-{self.count}")
 
 
+def own_device(device: str, shard: str | None, environ: Mapping[str, str]) -> str:
+    """The device of this process: under ``--shard env``, plain ``cuda`` is the GPU that its launcher means it to take.
+
+    Launchers of processes say which by LOCAL_RANK; without it, and with a number of one's own (``cuda:1``), the device
+    is as it was named.
+    """
+    local = environ.get("LOCAL_RANK", "")
+    if device != "cuda" or shard != "env" or not local:
+        return device
+    if not local.isdigit():
+        cure = "start it with `accelerate launch` or `torchrun`, or name the device, such as --device cuda:1"
+        raise InputError(f"LOCAL_RANK is {local!r} and no number", where="--shard env", cure=cure)
+    return f"cuda:{int(local)}"
+
+
 def finished_shards(analysis: Path) -> list[Artifact]:
     """The finished shards that lie beside an analysis."""
     analysis = Path(os.path.abspath(analysis))
@@ -72,16 +87,18 @@ def finished_shards(analysis: Path) -> list[Artifact]:
     return [open_artifact(path, KIND) for path in found]
 
 
-def moves_scores(name: str, config: AnalyzeConfig) -> bool:
-    """Whether scores depend on the input of this name: labels move none, nor does an evaluation of data."""
-    return name in ("clips", "backbone", "generation") or (name == "evaluation" and config.mode == "replay")
+def moving(names: Collection[str], config: AnalyzeConfig) -> list[str]:
+    """The inputs that scores depend on: labels move none, and an evaluation only where the masks are its own."""
+    masks_of_evaluation = config.mode == "replay" and "tracks" not in names
+    moves = {"clips", "backbone", "generation", "tracks"} | ({"evaluation"} if masks_of_evaluation else set())
+    return [name for name in names if name in moves]
 
 
 def scored_with(config: AnalyzeConfig, inputs: Inputs) -> dict[str, object]:
     """What scores depend on: settings, and the inputs by identity."""
     return {
         "scoring": config.scoring(),
-        "inputs": {name: part.identity for name, part in inputs.items() if moves_scores(name, config)},
+        "inputs": {name: inputs[name].identity for name in moving(inputs, config)},
     }
 
 
@@ -107,8 +124,8 @@ def take_over(source: Artifact, parts: Path, clip_ids: Collection[str]) -> int:
 def _told_by(source: Artifact) -> Mapping[str, Mapping[str, object]]:
     told = source.config if source.kind == "analysis" else source.config["analysis"]
     config, inputs = AnalyzeConfig.model_validate(told), source.manifest["inputs"]
-    moving = {name: entry["identity"] for name, entry in inputs.items() if moves_scores(name, config)}
-    return {"scoring": config.scoring(), "inputs": moving}
+    identities = {name: inputs[name]["identity"] for name in moving(inputs, config)}
+    return {"scoring": config.scoring(), "inputs": identities}
 
 
 def _first_difference(found: object, wanted: object) -> str:

@@ -2,6 +2,8 @@
 
 A *noun* term is one instance that takes part in an interaction (subject, object, recipient). A *verb* term is one
 marked verb: its mask is the union of subject and object of its interaction (MATRIX, section 4: without a recipient).
+Ours: MATRIX scores subject and object alone as nouns. Whoever is handed something is named in the caption, has a mask
+of its own and is what models mix up, so it is a noun here as the others are.
 
 Shape legend: ``b`` clips, ``r`` terms (padded to the largest count), ``n`` video tokens, ``t`` text tokens, ``f h w``
 token frames, height, width.

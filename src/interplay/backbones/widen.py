@@ -73,6 +73,18 @@ def widened(layer: nn.Module, inputs: int) -> nn.Module:
     return wide.train(layer.training)
 
 
+def own_channels(backbone: Backbone) -> int:
+    """The channels that a model reads of itself, without those that it was widened by."""
+    transformer = backbone.transformer
+    layer, channels = (
+        transformer.get_submodule(backbone.input_projection),
+        int(cast(Any, transformer).config.in_channels),
+    )
+    if not isinstance(layer, WideConv2d | WideConv3d | WideLinear):
+        return channels
+    return channels * layer.parts[0] // sum(layer.parts)
+
+
 class WideConv2d(nn.Conv2d):
     """A convolution that adds up its old and its new input channels one after the other (:func:`_in_parts`)."""
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from interplay.cli.options import Clips, Out, Overwrite, Seed, Threads, use_threads
+from interplay.cli.options import Clips, Offload, Out, Overwrite, Seed, Threads, the_offload, use_threads
+from interplay.cli.sizes import size_of
 from interplay.core.artifacts import Artifact, open_artifact
 
 if TYPE_CHECKING:
@@ -29,6 +31,10 @@ def analyze(
     ] = None,
     generation: Generation = None,
     evaluation: Evaluation = None,
+    tracks: Annotated[
+        Path | None,
+        typer.Option(help="Clips with mask tracks of the generated videos, called as these; or --evaluation."),
+    ] = None,
     labels: Annotated[
         Path | None, typer.Option(help="CSV (clip_id, label) or JSON: which clips are success and which failure.")
     ] = None,
@@ -49,37 +55,47 @@ def analyze(
         list[str] | None, typer.Option("--set", help="Any other setting: --set timesteps=8, --set top_k=10.")
     ] = None,
     dtype: Annotated[str, typer.Option(help="What the model computes in: float32, bfloat16 or float16.")] = "float32",
-    device: Annotated[str, typer.Option(help="Where the model runs: cpu, cuda, cuda:1.")] = "cpu",
+    device: Annotated[
+        str, typer.Option(help="Where the model runs: cpu, cuda, cuda:1 (cuda with --shard env: by LOCAL_RANK).")
+    ] = "cpu",
+    offload: Offload = "none",
+    memory: Annotated[
+        str | None,
+        typer.Option(help="What observation may take beyond the model's own memory, as 500MB; default: no limit."),
+    ] = None,
     seed: Seed = 0,
     threads: Threads = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Find the layers that carry the interactions: alignment scores of words and regions per layer, step and head.
 
-    With --generation and --evaluation the sampling is replayed and observed; without, dataset clips are noised. What
-    is scored stays when a run is broken off. Several processes share the work: give them --shard 1/4, --shard 2/4 and
-    so on, then run the same command without it.
+    With --generation its sampling is replayed and observed, and --evaluation or --tracks gives the masks; without,
+    dataset clips are noised. What is scored stays when a run is broken off. Several processes share the work: give them
+    --shard 1/4, --shard 2/4 and so on, then run the same command without it.
 
     Example: interplay analyze --clips runs/clips --backbone tiny-cogvideox --out runs/analysis
     """
     from interplay.analyze.run import run, run_shard
-    from interplay.analyze.shards import Shard
+    from interplay.analyze.shards import Shard, own_device
     from interplay.records.store.opening import open_clips
 
     use_threads(threads)
     mode = "data" if generation is None else "replay"
     given = {"mode": mode, "backbone": backbone, "split": split, "limit": limit, "dtype": dtype, "seed": seed}
     config = _config(given, size or [], fps, overrides or [])
-    opened, on = open_clips(clips), _device(device)
+    opened = open_clips(clips)
     judged = _opened(evaluation, "evaluation")
     made_by = _opened(generation, "generation")
     scored = [open_artifact(path) for path in scores or []]
     shared: dict[str, Any] = {
         "generation": made_by,
         "evaluation": judged,
+        "tracks": None if tracks is None else open_clips(tracks),
         "labels": labels,
         "scores": scored,
-        "device": on,
+        "device": _device(own_device(device, shard, os.environ)),
+        "offload": the_offload(offload),
+        "memory_bytes": None if memory is None else size_of(memory, where="--memory"),
         "overwrite": overwrite,
     }
     if shard is not None:

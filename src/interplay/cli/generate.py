@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from interplay.cli.options import Overwrite, Threads, use_threads
+from interplay.cli.options import Offload, Overwrite, Threads, the_offload, use_threads
 from interplay.core.artifacts import open_artifact
 from interplay.core.errors import InputError
 
@@ -62,9 +62,7 @@ def generate(
         str | None, typer.Option(help="What the model computes in: float32 (default), bfloat16 or float16.")
     ] = None,
     device: Annotated[str | None, typer.Option(help="Where the model runs: cpu (default), cuda, cuda:1.")] = None,
-    offload: Annotated[
-        str, typer.Option(help="Weights on the CPU until needed: none, networks (one at a time) or blocks.")
-    ] = "none",
+    offload: Offload = "none",
     tiling: Annotated[bool, typer.Option("--tiling", help="Decode in tiles: less memory.")] = False,
     playable: Annotated[bool, typer.Option("--playable", help="Videos that browsers play; not lossless.")] = False,
     threads: Threads = None,
@@ -85,7 +83,7 @@ def generate(
     if training is not None and adapter is not None:
         problem = "--training and --adapter exclude each other"
         raise InputError(problem, where="interplay generate", cure="give one of the two")
-    place: dict[str, Any] = {"device": device or "cpu", "offload": _offload(offload)}
+    place: dict[str, Any] = {"device": device or "cpu", "offload": the_offload(offload)}
     given: dict[str, object] = {
         "backbone": backbone if training is None or again else backbone or _backbone_of(training),
         "limit": limit,
@@ -195,12 +193,6 @@ def _one_of(sources: dict[str, object]) -> None:
     if len(given) != 1:
         problem = f"{' and '.join(given)} exclude each other" if given else "nothing says what to generate"
         raise InputError(problem, where="interplay generate", cure=f"give one of {_SOURCES}")
-
-
-def _offload(name: str) -> str:
-    if name not in ("none", "networks", "blocks"):
-        raise InputError("is no way to offload", where=f"--offload {name}", cure="use none, networks or blocks")
-    return name
 
 
 def _config(given: dict[str, object], overrides: list[str]) -> GenerateConfig:

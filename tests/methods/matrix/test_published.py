@@ -24,11 +24,14 @@ def test_layers_are_found_by_name():
 
 
 def test_an_architecture_is_recognised_and_its_relatives_are_not(backbone):
-    found = recognise("CogVideoXImageToVideoPipeline", 42, (1, 2, 2), 1)
+    found = recognise("CogVideoXImageToVideoPipeline", 42, (1, 2, 2), 1, 32)
     assert found == published_layers("cogvideox-5b-i2v")
-    assert recognise("CogVideoXImageToVideoPipeline", 42, (2, 2, 2), 1) is None  # CogVideoX 1.5
-    assert recognise("CogVideoXPipeline", 42, (1, 2, 2), 1) is None  # text to video
-    assert recognise("WanImageToVideoPipeline", 40, (1, 2, 2), 2) is None  # Wan 2.2 A14B
+    assert recognise("CogVideoXImageToVideoPipeline", 42, (2, 2, 2), 1, 32) is None  # CogVideoX 1.5
+    assert recognise("CogVideoXPipeline", 42, (1, 2, 2), 1, 16) is None  # text to video
+    assert recognise("WanImageToVideoPipeline", 40, (1, 2, 2), 2, 36) is None  # Wan 2.2 A14B
+    hunyuan = ("HunyuanVideoImageToVideoPipeline", 60, (1, 2, 2), 1)
+    assert recognise(*hunyuan, 16) == published_layers("hunyuanvideo-i2v")
+    assert recognise(*hunyuan, 33) is None  # the first release, shown the picture in another way
     assert published_for(backbone) is None
 
 

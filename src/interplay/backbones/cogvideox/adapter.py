@@ -5,7 +5,7 @@ latents are ``b c f h w``; the stock transformer wants ``b f c h w``, and the pe
 encoder runs without an attention mask, as the stock pipeline runs it, so padding tokens are part of the text.
 
 Conditions: tokens are ``ids`` (``b t``), text is ``embeddings`` (``b t d``), first frames are ``latents``
-(``b c 1 h w``) where the model is shown one.
+(``b c 1 h w``) where the model is shown one, and ``b c f h w`` where it is shown a still clip of it.
 
 Shape legend: see :mod:`interplay.backbones.base`; ``t`` text tokens, ``d`` text width.
 """
@@ -64,7 +64,8 @@ class CogVideoX(PipelineBackbone):
     def __init__(
         self, pipeline: CogVideoXPipeline | CogVideoXImageToVideoPipeline, name: str, native: Native | None = None
     ) -> None:
-        self.sees_first_frame = check_pipeline(pipeline, name)
+        self._shown = check_pipeline(pipeline, name)
+        self.sees_first_frame = self._shown != "nothing"
         super().__init__(pipeline, name, native)
         fps = _FPS if self.transformer.config.patch_size_t is None else _FPS_1_5
         self.recommended = self.native.sampling or stock_sampling(pipeline, fps)
@@ -134,6 +135,8 @@ class CogVideoX(PipelineBackbone):
     def first_frame_condition(self, image: Float[Tensor, "b 3 y x"], grid: TokenGrid) -> Batch:
         if not self.sees_first_frame:
             return Batch.empty(len(image), self.device)
+        if self._shown == "still clip":
+            return Batch({"latents": self._still_latents(image, grid)})
         return Batch({"latents": self._picture_latents(image)})
 
     @property
@@ -142,7 +145,12 @@ class CogVideoX(PipelineBackbone):
 
     @torch.no_grad()
     def show_picture(self, image: Float[Tensor, "b 3 y x"], grid: TokenGrid) -> Float[Tensor, "b e f h w"]:
+        if self._shown == "still clip":
+            return self._still_latents(image, grid)
         return with_zeros_behind(self._picture_latents(image), grid.latent_shape[0])
+
+    def _still_latents(self, image: Float[Tensor, "b 3 y x"], grid: TokenGrid) -> Float[Tensor, "b c f h w"]:
+        return self.encode_video(image[:, :, None].expand(-1, -1, grid.frames, -1, -1))
 
     def _picture_latents(self, image: Float[Tensor, "b 3 y x"]) -> Float[Tensor, "b c 1 h w"]:
         latents = self.vae.encode(image.to(device_of(self.vae), self.vae.dtype).unsqueeze(2)).latent_dist.mode()

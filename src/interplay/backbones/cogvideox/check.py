@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from interplay.core.errors import InputError
 
@@ -10,16 +10,25 @@ if TYPE_CHECKING:
     from diffusers import CogVideoXImageToVideoPipeline, CogVideoXPipeline
 
 
-def check_pipeline(pipeline: CogVideoXPipeline | CogVideoXImageToVideoPipeline, where: str) -> bool:
-    """Whether the model is shown a first frame; :class:`InputError` for parts that do not fit each other."""
+# What stands beside the noise: nothing, the first frame's latent and zeros, or the latents of a clip that stands still.
+Shown = Literal["nothing", "first frame", "still clip"]
+
+
+def check_pipeline(pipeline: CogVideoXPipeline | CogVideoXImageToVideoPipeline, where: str) -> Shown:
+    """What the model is shown of a picture; :class:`InputError` for parts that do not fit each other."""
     from diffusers import CogVideoXImageToVideoPipeline
 
-    shown = isinstance(pipeline, CogVideoXImageToVideoPipeline)
     config, latents = pipeline.transformer.config, int(pipeline.vae.config.latent_channels)
-    expected = latents * (2 if shown else 1)
+    shown: Shown = "first frame" if isinstance(pipeline, CogVideoXImageToVideoPipeline) else "nothing"
+    # The 2B was made image-to-video by others (NimVideo/cogvideox-2b-img2vid) under the class of text-to-video, whose
+    # stock pipeline has no channels for a picture; their own repeats the picture over all frames.
+    if shown == "nothing" and not config.use_rotary_positional_embeddings and config.in_channels == 2 * latents:
+        shown = "still clip"
+    expected = latents * (1 if shown == "nothing" else 2)
     problem = ""
     if config.in_channels != expected:
-        problem = f"reads {config.in_channels} channels, {'image' if shown else 'text'}-to-video has {expected}"
+        kind = "text" if shown == "nothing" else "image"
+        problem = f"reads {config.in_channels} channels, {kind}-to-video has {expected}"
     if pipeline.scheduler.config.prediction_type != "v_prediction":
         problem = f"predicts {pipeline.scheduler.config.prediction_type}, CogVideoX predicts v"
     if problem:

@@ -4,7 +4,7 @@ CogVideoX 1.5 makes one token of two latent frames. A clip has an odd number of 
 stock pipeline samples one latent frame more and throws the first away before it decodes.
 
 Shape legend: ``b`` batch, ``c`` latent channels, ``f h w`` latent frames, height, width, ``g`` latent frames without
-the doubled one, ``k`` channels that the transformer reads.
+the doubled one, ``s`` latent frames that are shown (the first one, or all), ``k`` channels that the transformer reads.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ def doubled(latents: Float[Tensor, "b c g h w"], copies: int) -> Float[Tensor, "
 
 
 def beside_the_noise(
-    latents: Float[Tensor, "b c f h w"], first: Float[Tensor, "b c 1 h w"]
+    latents: Float[Tensor, "b c f h w"], shown: Float[Tensor, "b c s h w"]
 ) -> Float[Tensor, "b k f h w"]:
-    """On the channel axis the noisy latents, and the first frame's followed by zeros."""
-    later = first.new_zeros(*first.shape[:2], latents.shape[2] - 1, *first.shape[3:])
-    return torch.cat([latents, torch.cat([first, later], dim=2)], dim=1)
+    """On the channel axis the noisy latents, and those that are shown, followed by zeros where they are fewer."""
+    later = shown.new_zeros(*shown.shape[:2], latents.shape[2] - shown.shape[2], *shown.shape[3:])
+    return torch.cat([latents, torch.cat([shown, later], dim=2)], dim=1)

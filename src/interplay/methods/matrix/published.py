@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from interplay.backbones.base import Backbone
+from interplay.backbones.widen import own_channels
 from interplay.core.config import Config
 from interplay.core.errors import InputError
 
@@ -24,7 +25,7 @@ class Published(Config):
 
 
 class PublishedLayers(Config):
-    """One model: ``hub`` are its names; ``pipeline``, ``layers``, ``patch``, ``transformers`` recognise it."""
+    """One model: ``hub`` are its names; ``pipeline`` to ``channels`` recognise it."""
 
     name: str
     hub: tuple[str, ...]
@@ -32,6 +33,7 @@ class PublishedLayers(Config):
     layers: int
     patch: tuple[int, int, int]
     transformers: int
+    channels: int
     v2t: Published
     v2v: Published
     source: str
@@ -53,18 +55,20 @@ def published_layers(name: str) -> PublishedLayers:
     raise InputError("has no published layers", where=f"backbone {name}", cure=f"use one of {known}, or analyse it")
 
 
-def recognise(pipeline: str, layers: int, patch: tuple[int, int, int], transformers: int) -> PublishedLayers | None:
+def recognise(
+    pipeline: str, layers: int, patch: tuple[int, int, int], transformers: int, channels: int
+) -> PublishedLayers | None:
     """The published layers of an architecture; ``None`` when nobody has published any."""
-    told = (pipeline, layers, patch, transformers)
-    found = [e for e in all_published() if (e.pipeline, e.layers, e.patch, e.transformers) == told]
+    told = (pipeline, layers, patch, transformers, channels)
+    found = [e for e in all_published() if (e.pipeline, e.layers, e.patch, e.transformers, e.channels) == told]
     return found[0] if found else None
 
 
 def published_for(backbone: Backbone) -> PublishedLayers | None:
-    """:func:`recognise` a backbone."""
+    """:func:`recognise` a backbone, also one that was widened to be shown more."""
     patch = backbone.grid(backbone.native_frames, backbone.native_size_hw).patch
     layers = len({site.layer for site in backbone.sites()})
-    return recognise(backbone.pipeline_class, layers, patch, len(backbone.transformers))
+    return recognise(backbone.pipeline_class, layers, patch, len(backbone.transformers), own_channels(backbone))
 
 
 def compared(entry: PublishedLayers, chosen: Mapping[str, Sequence[int]]) -> dict[str, Any]:
