@@ -12,12 +12,14 @@ from diffusers import (
     FlowMatchEulerDiscreteScheduler,
     LTXConditionPipeline,
     LTXImageToVideoPipeline,
+    LTXPipeline,
 )
 from PIL import Image
 from torch import Tensor
 
 from contracts.backbone_contract import BackboneContract
 from interplay.attention import Mass, Region, observe
+from interplay.backbones.base import Backbone
 from interplay.backbones.ltx_video.adapter import LTXVideo
 from interplay.backbones.ltx_video.tiny import TinyLTXVideo, build
 from interplay.backbones.ltx_video.tokens import coordinates, packed, unpacked
@@ -76,6 +78,22 @@ class TestLTXVideoFrom095(BackboneContract):
         return from_095()
 
 
+class TestLTXVideoOfText(BackboneContract):
+    text_to_video = True
+
+    @pytest.fixture
+    def backbone(self) -> Backbone:
+        return first().without_first_frame()
+
+
+class TestLTXVideoFrom095OfText(BackboneContract):
+    text_to_video = True
+
+    @pytest.fixture
+    def backbone(self) -> Backbone:
+        return from_095().without_first_frame()
+
+
 @pytest.fixture
 def pixels() -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (*SMALL.size_hw, 3), dtype=np.uint8)
@@ -85,7 +103,7 @@ def as_tensor(pixels: np.ndarray) -> Tensor:
     return torch.from_numpy(pixels).permute(2, 0, 1).float()[None] / 127.5 - 1
 
 
-def conditions(backbone: LTXVideo, pixels: np.ndarray) -> Conditions:
+def conditions(backbone: Backbone, pixels: np.ndarray) -> Conditions:
     grid = backbone.grid(backbone.native_frames, backbone.native_size_hw)
     return conditions_for(backbone, [PROMPT], as_tensor(pixels), grid)
 
@@ -118,6 +136,32 @@ def test_our_sampling_equals_the_stock_pipelines(
         ours = sample(backbone, conditions(backbone, pixels), clip_generators([7]), steps=4, guidance_scale=guidance)
         stock = stock if stock.ndim == 5 else unpacked(stock, ours.shape[2:], backbone._patch)
         assert torch.allclose(ours, stock, atol=1e-4)
+
+
+@pytest.mark.parametrize("guidance", [1.0, 3.0])
+def test_text_to_video_equals_the_stock_pipelines(guidance: float, pixels: np.ndarray) -> None:
+    for backbone, stock_class in ((first(), LTXPipeline), (from_095(), LTXConditionPipeline)):
+        pipeline = stock_class(**backbone.pipeline.components)
+        pipeline.set_progress_bar_config(disable=True)
+        stock = pipeline(
+            prompt=PROMPT,
+            negative_prompt="",
+            height=SMALL.size_hw[0],
+            width=SMALL.size_hw[1],
+            num_frames=SMALL.num_frames,
+            num_inference_steps=4,
+            guidance_scale=guidance,
+            max_sequence_length=backbone.text_length,
+            generator=[torch.Generator().manual_seed(7)],
+            output_type="latent",
+        ).frames
+        of_text = backbone.without_first_frame()
+        given = conditions(of_text, pixels)
+        ours = sample(of_text, given, clip_generators([7]), steps=4, guidance_scale=guidance)
+        stock = stock if stock.ndim == 5 else unpacked(stock, ours.shape[2:], backbone._patch)
+        assert torch.allclose(ours, stock, atol=1e-4)
+        shown = sample(backbone, conditions(backbone, pixels), clip_generators([7]), steps=4, guidance_scale=guidance)
+        assert not torch.allclose(shown[:, :, 1:], ours[:, :, 1:], atol=0.01)
 
 
 def test_tokens_are_packed_as_the_stock_pipeline_packs_them() -> None:
@@ -163,7 +207,7 @@ def test_the_first_frame_is_kept_and_noise_on_it_does_not_matter(pixels: np.ndar
     assert torch.equal(one[:, :, 1:], other[:, :, 1:])
 
 
-def test_every_published_name_is_image_to_video_here(tmp_path: Path) -> None:
+def test_every_published_name_is_shown_a_first_frame_unless_text_to_video_is_asked_for(tmp_path: Path) -> None:
     for backbone, name, loaded in (
         (first(), "LTXPipeline", "LTXImageToVideoPipeline"),
         (from_095(), "LTXConditionPipeline", "LTXConditionPipeline"),
@@ -173,6 +217,7 @@ def test_every_published_name_is_image_to_video_here(tmp_path: Path) -> None:
         write_json(folder / "model_index.json", {**read_json(folder / "model_index.json"), "_class_name": name})
         again = load_backbone(str(folder))
         assert (again.pipeline_class, again.sees_first_frame) == (loaded, True)
+        assert not load_backbone(str(folder), text_to_video=True).sees_first_frame
         (folder / "interplay.json").unlink()
         released = load_backbone(str(folder))
         assert (released.native_frames, released.native_size_hw) == (161, (512, 704))
