@@ -55,7 +55,10 @@ class ReplayInputs:
 def load_generator(config: AnalyzeConfig, generation: Artifact, device: torch.device) -> tuple[Backbone, Adapter]:
     """The model that made the generation, and its adapter."""
     index = read_json(generation.path / INDEX)
-    backbone = load_backbone(config.backbone or str(index["backbone"]), device, getattr(torch, config.dtype))
+    name, dtype = config.backbone or str(index["backbone"]), getattr(torch, config.dtype)
+    # Generations of before did not say it.
+    of_text = bool(generation.config.get("text_to_video"))
+    backbone = load_backbone(name, device, dtype, text_to_video=of_text)
     if index["adapter"] is None:
         return backbone, Adapter(None)
     if "adapter" in generation.manifest["inputs"]:  # weights from elsewhere

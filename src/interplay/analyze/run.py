@@ -225,7 +225,8 @@ def _open_source(
         source: Source = Replay(config, replay, backbone, adapter)
     else:
         assert config.backbone is not None  # the config's own check
-        backbone = load_backbone(config.backbone, device, getattr(torch, config.dtype))
+        of_text = bool(config.text_to_video)
+        backbone = load_backbone(config.backbone, device, getattr(torch, config.dtype), text_to_video=of_text)
         fidelity = {} if material.evaluation is None else read_fidelity(material.evaluation)
         source = Noising(config, ClipStore(material.clips.path), backbone, fidelity)
     if not source.cases:

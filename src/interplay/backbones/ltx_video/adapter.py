@@ -1,12 +1,12 @@
 """LTX-Video behind the house's interface, on the stock pipelines and nothing else.
 
 Every release makes videos of text and of pictures with the same weights. Under whatever name it is published, here it
-is shown a first frame, or, as :meth:`LTXVideo.without_first_frame`, none. Releases from 0.9.5 on, known by their autoencoder, are made for another stock pipeline: they count
-positions in another way than those before, keep their text encoder from seeing the padding, and are sampled with
-another schedule.
+is shown a first frame, or, as :meth:`LTXVideo.without_first_frame`, none. Releases from 0.9.5 on, known by their
+autoencoder, are made for another stock pipeline: they count positions in another way than those before, keep their text
+encoder from seeing the padding, and are sampled with another schedule.
 
 Conditions: tokens are ``ids`` and ``mask`` (``b t``), text is ``embeddings`` (``b t d``) and ``mask``, a first frame is
-``latents`` (``b c 1 h w``).
+``latents`` (``b c 1 h w``), or nothing.
 
 Shape legend: see :mod:`interplay.backbones.base`; ``t`` text tokens, ``d`` text width.
 """
