@@ -142,6 +142,7 @@ def test_releases_whose_weights_make_both_are_the_ones_that_say_so(release: dict
         of_text = load_skeleton(str(tmp_path), torch.bfloat16, text_to_video=True)
         assert (shown.sees_first_frame, of_text.sees_first_frame) == (True, False)
         if release["same_networks_as"] is None:
+            widen_input(of_text, EXTRA)
             check_forward(of_text, native_grid(of_text, release))
     elif shown.sees_first_frame:
         with pytest.raises(InputError, match="makes no videos of text alone"):
