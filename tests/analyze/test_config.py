@@ -27,6 +27,7 @@ def test_noise_levels():
         ({"mode": "replay", "timesteps": 3}, "timesteps"),
         ({"mode": "replay", "split": "test"}, "split"),
         ({"mode": "replay", "draws": 2}, "draws"),
+        ({"mode": "replay", "text_to_video": True}, "text_to_video"),
         ({"mode": "replay", "buckets": {"sizes": ["8x8x1"]}}, "buckets"),
         ({"mode": "replay", "success_at_least": 0.5}, "thresholds"),
         ({"mode": "replay", "success_at_least": 0.5, "failure_at_most": 0.5}, "failure_at_most"),

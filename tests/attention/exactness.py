@@ -130,8 +130,8 @@ def _cases_of_kind(scene: Scene, kind: SiteKind, layers: Sequence[int]) -> Itera
     layout = scene.layout[kind]
     of_kind = [site for site in scene.backbone.sites() if site.kind == kind]
     sites = tuple(site.address for site in of_kind if site.layer in layers)
-    keys = {stream: _region(stream, part, seed=1) for stream, part in layout.keys.items()}
-    queries = {stream: _region(stream, part, seed=2) for stream, part in layout.queries.items()}
+    keys = {stream: soft_region(stream, part, seed=1) for stream, part in layout.keys.items()}
+    queries = {stream: soft_region(stream, part, seed=2) for stream, part in layout.queries.items()}
     for query_stream, region in queries.items():
         rows = layout.queries[query_stream]
         at = f"{kind} {query_stream}"
@@ -159,7 +159,7 @@ def _cases_of_kind(scene: Scene, kind: SiteKind, layers: Sequence[int]) -> Itera
             )
 
 
-def _region(stream: Stream, part: slice, seed: int) -> Region:
+def soft_region(stream: Stream, part: slice, seed: int) -> Region:
     """About a third of the tokens, softly, different ones in the two clips; always the first."""
     generator = torch.Generator().manual_seed(seed)
     weights = torch.rand(2, part.stop - part.start, generator=generator) - 0.66

@@ -1,4 +1,7 @@
-"""Observation of every tiny backbone, and of Wan's image tokens, against the dense twin: values and gradients."""
+"""Observation of every tiny backbone against the dense twin: values and gradients.
+
+And of Wan's image tokens, and of models that make videos of text, too, without their first frame.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,17 @@ import torch
 from torch import Tensor
 
 from attention.exactness import Scene, cases, record
-from contracts.wan_variants import image_tokens
+from contracts import ltx_variants, wan_variants
 from interplay.attention import observe
 from interplay.backbones.base import Backbone
 from interplay.backbones.registry import build_tiny, tiny_names
 
 BACKBONES: dict[str, Callable[[], Backbone]] = {
     **{name: lambda name=name: build_tiny(name, 0) for name in tiny_names()},
-    "wan with image tokens": image_tokens,
+    "wan with image tokens": wan_variants.image_tokens,
+    # Models that may be shown a first frame, without one.
+    "ltx_video of text": lambda: ltx_variants.from_095().without_first_frame(),
+    "wan in place of text": lambda: wan_variants.in_place().without_first_frame(),
 }
 
 

@@ -103,19 +103,9 @@ def test_the_models_output_is_untouched_bit_for_bit(stage) -> None:
     assert torch.equal(plain, observed)
 
 
-@pytest.mark.parametrize("backward_inside", [True, False])
-@pytest.mark.parametrize("lora", [False, True])
-def test_gradients_are_the_same_with_and_without_checkpointing(stage, lora: bool, backward_inside: bool) -> None:
-    transformer = stage.backbone.transformer
-    if lora:
-        from peft import LoraConfig
-
-        torch.manual_seed(0)
-        transformer.add_adapter(LoraConfig(r=2, target_modules=["to_q", "to_k"], init_lora_weights="gaussian"))
-        for name, weight in transformer.named_parameters():
-            if "lora_B" in name:
-                torch.nn.init.normal_(weight, std=0.1)
-    transformer.train()
+def test_gradients_are_the_same_with_checkpointing_where_the_backward_pass_is_inside(stage) -> None:
+    """Outside, and with a LoRA: of every family in ``test_company``."""
+    transformer = stage.backbone.transformer.train()
     gradients = []
     for checkpointing in (False, True):
         (transformer.enable_gradient_checkpointing if checkpointing else transformer.disable_gradient_checkpointing)()
@@ -123,9 +113,6 @@ def test_gradients_are_the_same_with_and_without_checkpointing(stage, lora: bool
         with observe(stage.backbone, REQUESTS, stage.layout) as seen:
             loss = stage.forward().square().mean() + _loss(seen)
             value = seen["v2t"]["blocks.0.joint"]
-            if backward_inside:
-                loss.backward()
-        if not backward_inside:
             loss.backward()
         assert seen["v2t"]["blocks.0.joint"] is value  # the recomputation did not overwrite it
         gradients.append(_gradients(transformer))
@@ -139,18 +126,6 @@ def test_no_gradients_under_no_grad(stage) -> None:
     with torch.no_grad(), observe(stage.backbone, REQUESTS, stage.layout) as seen:
         stage.forward()
     assert not seen["v2t"]["blocks.0.joint"].requires_grad
-
-
-def test_under_autocast_statistics_are_float32_of_what_the_kernel_sees(stage) -> None:
-    with observe(stage.backbone, REQUESTS, stage.layout) as seen:
-        stage.forward()
-        exact = seen["mass"]["blocks.0.joint"]
-        with torch.autocast("cpu", torch.bfloat16):
-            stage.forward()
-    rounded = seen["mass"]["blocks.0.joint"]
-    assert rounded.dtype == torch.float32
-    assert not torch.equal(rounded, exact)
-    torch.testing.assert_close(rounded, exact, atol=0.05, rtol=0.1)
 
 
 def test_the_last_forward_is_what_is_seen(stage) -> None:

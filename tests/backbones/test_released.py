@@ -141,6 +141,23 @@ def other_side(layout: TokenLayout, everywhere: Region) -> dict[str, Region]:
     return {"keys": Region(stream, torch.ones(1, part.stop - part.start, device="meta"))}
 
 
+def test_releases_whose_weights_make_both_are_the_ones_that_say_so(release: dict[str, Any], tmp_path: Path) -> None:
+    """LTX-Video and Wan 2.2 TI2V; without a first frame their attention has the same tokens."""
+    released_configs.lay_out(release, tmp_path)
+    shown = load_skeleton(str(tmp_path), torch.bfloat16)
+    both = release["family"] == "ltx_video" or bool(release["settings"].get("expand_timesteps"))
+    assert shown.first_frame_is_optional == both
+    if both:
+        of_text = load_skeleton(str(tmp_path), torch.bfloat16, text_to_video=True)
+        assert (shown.sees_first_frame, of_text.sees_first_frame) == (True, False)
+        if release["same_networks_as"] is None:
+            widen_input(of_text, EXTRA)
+            check_forward(of_text, native_grid(of_text, release))
+    elif shown.sees_first_frame:
+        with pytest.raises(InputError, match="makes no videos of text alone"):
+            load_skeleton(str(tmp_path), text_to_video=True)
+
+
 def test_a_step_distilled_release_is_refused(tmp_path: Path) -> None:
     release = released_configs.read("hunyuan-video-1.5-480p-i2v-distilled")
     release["networks"]["transformer"]["use_meanflow"] = True

@@ -45,6 +45,11 @@ class BackboneContract:
 
     prompts = ("a man", "")
     timesteps = (100, 800)
+    # Weights that make clips of pictures and of text are put to both tests: here, whether this is the second.
+    text_to_video = False
+
+    def loaded(self, folder: Path) -> Backbone:
+        return load_backbone(str(folder), text_to_video=self.text_to_video)
 
     def grid(self, backbone: Backbone) -> TokenGrid:
         return backbone.grid(backbone.native_frames, backbone.native_size_hw)
@@ -102,6 +107,32 @@ class BackboneContract:
         weight = sum(tensor.numel() for tensor in condition.tensors.values())
         assert (weight > 0) == backbone.sees_first_frame
         assert len(condition) == 2
+
+    def test_without_a_first_frame_it_is_another_model_of_the_same_networks_or_refused(
+        self, backbone: Backbone
+    ) -> None:
+        if backbone.sees_first_frame and not backbone.first_frame_is_optional:
+            with pytest.raises(InputError, match=f"backbone {backbone.name}: .*makes no videos of text alone"):
+                backbone.without_first_frame()
+            return
+        before = (backbone.sees_first_frame, backbone.objective)
+        other = backbone.without_first_frame()
+        assert (other.sees_first_frame, other.objective.given_frames) == (False, 0)
+        assert other.without_first_frame() is other
+        assert (backbone.sees_first_frame, backbone.objective) == before
+        assert (other is backbone) == (not backbone.sees_first_frame)
+        pairs = zip(other.networks.values(), backbone.networks.values(), strict=True)
+        assert all(one is same for one, same in pairs)
+
+    def test_what_a_model_predicts_depends_on_every_frame_that_it_is_to_predict(self, backbone: Backbone) -> None:
+        inputs, given = self.inputs(backbone), backbone.objective.given_frames
+        plain, other = inputs.denoise(backbone), inputs.latents.clone()
+        other[:, :, 0] += 1
+        assert torch.equal(inputs.denoise(backbone, latents=other), plain) == bool(given)
+        batch = noise_batch(backbone, inputs.latents, torch.Generator().manual_seed(0))
+        wrong = batch.target.clone()
+        wrong[:, :, 0] += 1
+        assert bool((batch.loss(wrong) == 0).all()) == bool(given)
 
     def test_a_widened_input_changes_nothing_at_first_and_is_read_later(self, backbone: Backbone) -> None:
         inputs = self.inputs(backbone)
@@ -230,8 +261,9 @@ class BackboneContract:
     def test_saving_and_loading_gives_the_same_prediction(self, backbone: Backbone, tmp_path: Path) -> None:
         inputs = self.inputs(backbone)
         backbone.save(tmp_path / "pipeline")
-        again = load_backbone(str(tmp_path / "pipeline"))
-        for name in ("native_frames", "native_size_hw", "text_length", "objective", "pipeline_class"):
+        again = self.loaded(tmp_path / "pipeline")
+        told = ("native_frames", "native_size_hw", "text_length", "objective", "pipeline_class", "sees_first_frame")
+        for name in told:
             assert getattr(again, name) == getattr(backbone, name)
         before = inputs.denoise(backbone, text=backbone.encode_text(self.prompts, inputs.first_frame))
         after = inputs.denoise(again, text=again.encode_text(self.prompts, inputs.first_frame))
@@ -247,7 +279,7 @@ class BackboneContract:
         backbone.save(tmp_path / "pipeline")
         for weights in (tmp_path / "pipeline").rglob("*.safetensors"):
             weights.unlink()
-        skeleton = load_skeleton(str(tmp_path / "pipeline"))
+        skeleton = load_skeleton(str(tmp_path / "pipeline"), text_to_video=self.text_to_video)
         for bare, full in zip(skeleton.transformers, backbone.transformers, strict=True):
             shapes = {name: value.shape for name, value in bare.state_dict().items()}
             assert shapes == {name: value.shape for name, value in full.state_dict().items()}
@@ -274,7 +306,7 @@ class BackboneContract:
         tuned = inputs.denoise(backbone)
         assert not torch.allclose(tuned, plain, atol=1e-4)
         backbone.save_lora(tmp_path / "lora")
-        again = load_backbone(str(tmp_path / "pipeline"))
+        again = self.loaded(tmp_path / "pipeline")
         again.load_lora(tmp_path / "lora")
         assert torch.allclose(inputs.denoise(again), tuned, atol=1e-5)
 

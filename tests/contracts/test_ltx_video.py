@@ -7,61 +7,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from diffusers import (
-    AutoencoderKLLTXVideo,
-    FlowMatchEulerDiscreteScheduler,
-    LTXConditionPipeline,
-    LTXImageToVideoPipeline,
-)
+from diffusers import LTXConditionPipeline, LTXImageToVideoPipeline, LTXPipeline
 from PIL import Image
 from torch import Tensor
 
 from contracts.backbone_contract import BackboneContract
+from contracts.ltx_variants import SMALL, first, from_095
 from interplay.attention import Mass, Region, observe
+from interplay.backbones.base import Backbone
 from interplay.backbones.ltx_video.adapter import LTXVideo
-from interplay.backbones.ltx_video.tiny import TinyLTXVideo, build
+from interplay.backbones.ltx_video.tiny import build
 from interplay.backbones.ltx_video.tokens import coordinates, packed, unpacked
-from interplay.backbones.native import Native
 from interplay.backbones.registry import build_tiny, load_backbone
 from interplay.core.errors import InputError
 from interplay.core.files import read_json, write_json
 from interplay.diffusion.sampling import Conditions, clip_generators, conditions_for, sample
 from interplay.train.pretrain.denoiser import world_tokens
 
-SMALL = TinyLTXVideo(num_frames=9, size_hw=(32, 64), layers=2, heads=2, head_dim=24, text_dim=32)
 PROMPT = "a man in red pushes a green ball"
-
-
-def first() -> LTXVideo:
-    """LTX-Video 0.9."""
-    return build(0, SMALL)
-
-
-def from_095() -> LTXVideo:
-    """LTX-Video 0.9.5 and later: another autoencoder, other positions, another schedule."""
-    base = build(0, SMALL)
-    torch.manual_seed(1)
-    vae = AutoencoderKLLTXVideo(
-        latent_channels=SMALL.latent_channels,
-        block_out_channels=(16, 16, 32, 32, 32),
-        down_block_types=("LTXVideo095DownBlock3D",) * 4,
-        decoder_block_out_channels=(8, 16, 32),
-        layers_per_block=(1, 1, 1, 1, 1),
-        decoder_layers_per_block=(1, 1, 1, 1),
-        spatio_temporal_scaling=(True, True, True, True),
-        decoder_spatio_temporal_scaling=(True, True, True),
-        decoder_inject_noise=(False, False, False, False),
-        downsample_type=("spatial", "temporal", "spatiotemporal", "spatiotemporal"),
-        upsample_residual=(True, True, True),
-        upsample_factor=(2, 2, 2),
-        timestep_conditioning=True,
-        patch_size=2,
-        spatial_compression_ratio=16,
-        temporal_compression_ratio=8,
-    ).eval()
-    scheduler = FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=False)
-    pipeline = LTXConditionPipeline(**{**base.pipeline.components, "vae": vae, "scheduler": scheduler})
-    return LTXVideo(pipeline, "variant", Native(SMALL.num_frames, SMALL.size_hw, SMALL.text_length))
 
 
 class TestLTXVideo(BackboneContract):
@@ -76,6 +39,22 @@ class TestLTXVideoFrom095(BackboneContract):
         return from_095()
 
 
+class TestLTXVideoOfText(BackboneContract):
+    text_to_video = True
+
+    @pytest.fixture
+    def backbone(self) -> Backbone:
+        return first().without_first_frame()
+
+
+class TestLTXVideoFrom095OfText(BackboneContract):
+    text_to_video = True
+
+    @pytest.fixture
+    def backbone(self) -> Backbone:
+        return from_095().without_first_frame()
+
+
 @pytest.fixture
 def pixels() -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (*SMALL.size_hw, 3), dtype=np.uint8)
@@ -85,7 +64,7 @@ def as_tensor(pixels: np.ndarray) -> Tensor:
     return torch.from_numpy(pixels).permute(2, 0, 1).float()[None] / 127.5 - 1
 
 
-def conditions(backbone: LTXVideo, pixels: np.ndarray) -> Conditions:
+def conditions(backbone: Backbone, pixels: np.ndarray) -> Conditions:
     grid = backbone.grid(backbone.native_frames, backbone.native_size_hw)
     return conditions_for(backbone, [PROMPT], as_tensor(pixels), grid)
 
@@ -118,6 +97,32 @@ def test_our_sampling_equals_the_stock_pipelines(
         ours = sample(backbone, conditions(backbone, pixels), clip_generators([7]), steps=4, guidance_scale=guidance)
         stock = stock if stock.ndim == 5 else unpacked(stock, ours.shape[2:], backbone._patch)
         assert torch.allclose(ours, stock, atol=1e-4)
+
+
+@pytest.mark.parametrize("guidance", [1.0, 3.0])
+def test_text_to_video_equals_the_stock_pipelines(guidance: float, pixels: np.ndarray) -> None:
+    for backbone, stock_class in ((first(), LTXPipeline), (from_095(), LTXConditionPipeline)):
+        pipeline = stock_class(**backbone.pipeline.components)
+        pipeline.set_progress_bar_config(disable=True)
+        stock = pipeline(
+            prompt=PROMPT,
+            negative_prompt="",
+            height=SMALL.size_hw[0],
+            width=SMALL.size_hw[1],
+            num_frames=SMALL.num_frames,
+            num_inference_steps=4,
+            guidance_scale=guidance,
+            max_sequence_length=backbone.text_length,
+            generator=[torch.Generator().manual_seed(7)],
+            output_type="latent",
+        ).frames
+        of_text = backbone.without_first_frame()
+        given = conditions(of_text, pixels)
+        ours = sample(of_text, given, clip_generators([7]), steps=4, guidance_scale=guidance)
+        stock = stock if stock.ndim == 5 else unpacked(stock, ours.shape[2:], backbone._patch)
+        assert torch.allclose(ours, stock, atol=1e-4)
+        shown = sample(backbone, conditions(backbone, pixels), clip_generators([7]), steps=4, guidance_scale=guidance)
+        assert not torch.allclose(shown[:, :, 1:], ours[:, :, 1:], atol=0.01)
 
 
 def test_tokens_are_packed_as_the_stock_pipeline_packs_them() -> None:
@@ -163,7 +168,7 @@ def test_the_first_frame_is_kept_and_noise_on_it_does_not_matter(pixels: np.ndar
     assert torch.equal(one[:, :, 1:], other[:, :, 1:])
 
 
-def test_every_published_name_is_image_to_video_here(tmp_path: Path) -> None:
+def test_every_published_name_is_shown_a_first_frame_unless_text_to_video_is_asked_for(tmp_path: Path) -> None:
     for backbone, name, loaded in (
         (first(), "LTXPipeline", "LTXImageToVideoPipeline"),
         (from_095(), "LTXConditionPipeline", "LTXConditionPipeline"),
@@ -173,6 +178,7 @@ def test_every_published_name_is_image_to_video_here(tmp_path: Path) -> None:
         write_json(folder / "model_index.json", {**read_json(folder / "model_index.json"), "_class_name": name})
         again = load_backbone(str(folder))
         assert (again.pipeline_class, again.sees_first_frame) == (loaded, True)
+        assert not load_backbone(str(folder), text_to_video=True).sees_first_frame
         (folder / "interplay.json").unlink()
         released = load_backbone(str(folder))
         assert (released.native_frames, released.native_size_hw) == (161, (512, 704))

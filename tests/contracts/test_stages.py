@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -43,6 +45,10 @@ FAMILIES: dict[str, Callable[[], Backbone]] = {
 }
 
 
+# Models whose weights make both, here without their first frame.
+OF_TEXT = {"ltx_video of text": "ltx_video", "wan in_place of text": "wan in_place"}
+
+
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     config = make.WorldConfig(
@@ -51,43 +57,58 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     return make.run(config, tmp_path_factory.mktemp("world") / "clips")
 
 
-@pytest.fixture(scope="module", params=FAMILIES)
-def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+@dataclass(frozen=True)
+class Given:
+    """A pipeline folder, and whether it is to make videos of text alone."""
+
+    folder: str
+    text_to_video: bool
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """The fields of a config; where nothing is asked for, none."""
+        return {"backbone": self.folder, **({"text_to_video": True} if self.text_to_video else {})}
+
+
+@pytest.fixture(scope="module", params=[*FAMILIES, *OF_TEXT])
+def given(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Given:
     folder = tmp_path_factory.mktemp("family") / "pipeline"
-    FAMILIES[request.param]().save(folder)
-    return str(folder)
+    FAMILIES[OF_TEXT.get(request.param, request.param)]().save(folder)
+    return Given(str(folder), request.param in OF_TEXT)
 
 
-def recipe(folder: str) -> TrainConfig:
+def recipe(given: Given) -> TrainConfig:
     matrix = MatrixConfig(v2t_layers=(1,), v2v_layers=(0,))
-    return TrainConfig(backbone=folder, matrix=matrix, steps=2, batch_size=4, learning_rate=1e-3)
+    return TrainConfig(**given.asked, matrix=matrix, steps=2, batch_size=4, learning_rate=1e-3)
 
 
 # The stock loader fills in zeros for the image projections that an adapter of the text leaves out; peft remarks on it.
 @pytest.mark.filterwarnings("ignore:While injecting the PEFT adapters:RuntimeWarning")
-def test_training_and_generation(folder: str, clips: Artifact, tmp_path: Path) -> None:
-    training = train.run(recipe(folder), clips, tmp_path / "training")
+def test_training_and_generation(given: Given, clips: Artifact, tmp_path: Path) -> None:
+    training = train.run(recipe(given), clips, tmp_path / "training")
     rows = list(csv.DictReader((training.path / "losses.csv").open()))
     for term in ("diffusion", "sga_subject", "spa_subject"):
         assert max(float(row[term]) for row in rows) > 0
     generation = generate.run(
-        GenerateConfig(backbone=folder, splits=("test",), steps=2, batch_size=1),
+        GenerateConfig(**given.asked, splits=("test",), steps=2, batch_size=1),
         clips,
         tmp_path / "generation",
         training=training,
     )
     (entry,) = read_json(generation.path / "index.json")["clips"]
     assert (generation.path / entry["video"]).is_file()
+    backbone = load_backbone(given.folder, text_to_video=given.text_to_video)
+    assert (entry["first_frame"] is not None) == backbone.sees_first_frame
 
 
-def test_analysis_scores_words_and_regions_at_every_layer(folder: str, clips: Artifact, tmp_path: Path) -> None:
+def test_analysis_scores_words_and_regions_at_every_layer(given: Given, clips: Artifact, tmp_path: Path) -> None:
     config = AnalyzeConfig(
-        mode="data", backbone=folder, limit=2, timesteps=2, batch_size=2, overlay_clips=1, bootstrap=20
+        mode="data", **given.asked, limit=2, timesteps=2, batch_size=2, overlay_clips=1, bootstrap=20
     )
     made = analyze.run(config, clips, tmp_path / "analysis")
     rows = pq.read_table(made.path / "scores.parquet").to_pydict()
     assert set(rows["variant"]) == {"noun_v2t", "verb_v2t", "noun_v2v", "verb_v2v"}
-    sites = load_backbone(folder).sites()
+    sites = load_backbone(given.folder).sites()
     for relation, kinds in (("v2t", ("joint", "cross")), ("v2v", ("joint", "self"))):
         found = {
             site for site, variant in zip(rows["site"], rows["variant"], strict=True) if variant.endswith(relation)
@@ -96,10 +117,10 @@ def test_analysis_scores_words_and_regions_at_every_layer(folder: str, clips: Ar
     assert list((made.path / "overlays").glob("*.png"))
 
 
-def test_the_doctor_foretells_every_network_and_what_is_trained(folder: str, clips: Artifact, tmp_path: Path) -> None:
-    needs = diagnose(recipe(folder), clips, out=tmp_path).needs
+def test_the_doctor_foretells_every_network_and_what_is_trained(given: Given, clips: Artifact, tmp_path: Path) -> None:
+    needs = diagnose(recipe(given), clips, out=tmp_path).needs
     told = {part.name: part.size for part in needs.memory}
-    for name, module in load_skeleton(folder).networks.items():
+    for name, module in load_skeleton(given.folder).networks.items():
         assert told[f"weights of the {name}"] >= 4 * sum(value.numel() for value in module.parameters())
-    trained = train.run(recipe(folder), clips, tmp_path / "training").summary["trainable_parameters"]
+    trained = train.run(recipe(given), clips, tmp_path / "training").summary["trainable_parameters"]
     assert needs.trained == trained

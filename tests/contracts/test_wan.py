@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import diffusers.pipelines.wan.pipeline_wan as stock_text_module
@@ -9,7 +10,7 @@ import diffusers.pipelines.wan.pipeline_wan_i2v as stock_module
 import numpy as np
 import pytest
 import torch
-from diffusers import WanTransformer3DModel
+from diffusers import WanPipeline, WanTransformer3DModel
 from PIL import Image
 
 from contracts.backbone_contract import BackboneContract
@@ -26,6 +27,7 @@ from contracts.wan_variants import (
     text_to_video_experts,
 )
 from interplay.attention import Mass, Region, observe
+from interplay.backbones.base import Backbone
 from interplay.backbones.batch import Batch
 from interplay.backbones.native import Native
 from interplay.backbones.registry import build_tiny, load_backbone
@@ -68,6 +70,14 @@ class TestImageTokens(BackboneContract):
         return image_tokens()
 
 
+class TestFirstFrameInPlaceLeftOut(BackboneContract):
+    text_to_video = True
+
+    @pytest.fixture
+    def backbone(self) -> Backbone:
+        return in_place().without_first_frame()
+
+
 class TestTextToVideo(BackboneContract):
     @pytest.fixture
     def backbone(self) -> Wan:
@@ -86,7 +96,7 @@ def as_tensor(pixels: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(pixels).permute(2, 0, 1).float()[None] / 127.5 - 1
 
 
-def conditions(backbone: Wan, pixels: np.ndarray) -> Conditions:
+def conditions(backbone: Backbone, pixels: np.ndarray) -> Conditions:
     grid = backbone.grid(backbone.native_frames, backbone.native_size_hw)
     return conditions_for(backbone, [PROMPT], as_tensor(pixels), grid)
 
@@ -117,12 +127,23 @@ def test_our_sampling_equals_the_stock_pipeline(
     assert torch.allclose(ours, stock, atol=1e-4)
 
 
-@pytest.mark.parametrize("variant", TEXT_TO_VIDEO)
+def in_place_left_out() -> Wan:
+    """Wan 2.2 TI2V as it is published, and as it is loaded for text-to-video."""
+    backbone = in_place()
+    components = {name: part for name, part in backbone.pipeline.components.items() if not name.startswith("image_")}
+    of_text = backbone.without_first_frame()
+    assert isinstance(of_text, Wan)
+    of_text.pipeline = WanPipeline(**components, expand_timesteps=True)
+    return of_text
+
+
+@pytest.mark.parametrize("build", [*TEXT_TO_VIDEO.values(), in_place_left_out])
+@pytest.mark.parametrize("guidance", [1.0, 3.5])
 def test_text_to_video_equals_the_stock_pipeline(
-    variant: str, pixels: np.ndarray, monkeypatch: pytest.MonkeyPatch
+    build: Callable[[], Wan], guidance: float, pixels: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stock_text_module, "prompt_clean", str)
-    backbone = TEXT_TO_VIDEO[variant]()
+    backbone = build()
     stock = backbone.pipeline(
         prompt=PROMPT,
         negative_prompt="",
@@ -130,12 +151,12 @@ def test_text_to_video_equals_the_stock_pipeline(
         width=CONFIG.size_hw[1],
         num_frames=CONFIG.num_frames,
         num_inference_steps=5,
-        guidance_scale=3.5,
+        guidance_scale=guidance,
         max_sequence_length=backbone.text_length,
         generator=[torch.Generator().manual_seed(7)],
         output_type="latent",
     ).frames
-    ours = sample(backbone, conditions(backbone, pixels), clip_generators([7]), steps=5, guidance_scale=3.5)
+    ours = sample(backbone, conditions(backbone, pixels), clip_generators([7]), steps=5, guidance_scale=guidance)
     assert torch.allclose(ours, stock, atol=1e-4)
 
 
@@ -146,6 +167,7 @@ def test_a_text_to_video_folder_is_told_from_one_that_makes_both(tmp_path: Path)
         index = read_json(folder / "model_index.json")
         write_json(folder / "model_index.json", {**index, "_class_name": name})
         assert load_backbone(str(folder)).sees_first_frame == shown
+        assert not load_backbone(str(folder), text_to_video=True).sees_first_frame
 
 
 def test_decoded_pixels_equal_the_stock_pipelines(pixels: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:

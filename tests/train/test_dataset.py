@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from contracts import ltx_variants
 from interplay.backbones.base import Backbone
 from interplay.backbones.batch import Batch
 from interplay.backbones.registry import load_backbone
@@ -364,3 +365,14 @@ def test_alignment_of_clips_that_have_nothing_to_align_is_an_error(backbone: Bac
     assert "mark instances in the captions" in caught.value.cure
     assert "or list interactions" in caught.value.cure
     assert encoded(backbone, folder, tmp_path / "cache", matrix=None).missing == ()
+
+
+def test_clips_with_and_without_their_first_frame_are_entries_of_their_own(mixed: Path, tmp_path: Path) -> None:
+    shown = ltx_variants.first()
+    plain = {"matrix": None, "limit": 1}
+    with_frame, without = (
+        whole(encoded(one, mixed, tmp_path / "cache", **plain))[0] for one in (shown, shown.without_first_frame())
+    )
+    assert set(with_frame.first_frame.tensors) == {"latents"}
+    assert equal(without.first_frame, Batch.empty(1))
+    assert torch.equal(with_frame.latents, without.latents)

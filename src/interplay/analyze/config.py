@@ -50,6 +50,9 @@ class AnalyzeConfig(Config):
     Success and failure are told apart by a file of labels, or by the clips' interaction fidelity (IF) where an
     evaluation is given: the upper and the lower third, or ``success_at_least`` and ``failure_at_most``.
 
+    ``text_to_video`` shows no first frame to a model that may be shown one (LTX-Video, Wan 2.2 TI2V); a replay does as
+    its generation did.
+
     ``pool`` brings masks onto the token grid. ``max`` (ours) counts every token that a mask touches in any of its pixel
     frames, for under ``nearest`` a hand or a ball smaller than a token is lost between the pixels that are looked at.
     ``nearest`` takes the token's centre pixel and the union of its frames: the rule of MATRIX's released analysis
@@ -66,6 +69,7 @@ class AnalyzeConfig(Config):
 
     mode: Literal["replay", "data"]
     backbone: str | None = None
+    text_to_video: bool | None = None
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     split: str | None = None
     limit: int | None = Field(default=None, ge=1)
@@ -87,7 +91,7 @@ class AnalyzeConfig(Config):
 
     @model_validator(mode="after")
     def _fits_mode(self) -> AnalyzeConfig:
-        for name in ("split", "timesteps", "draws", "buckets") if self.mode == "replay" else ():
+        for name in ("split", "timesteps", "draws", "buckets", "text_to_video") if self.mode == "replay" else ():
             if getattr(self, name) is not None:
                 raise InputError(f"has no meaning in mode {self.mode}", where=f"analyze: {name}", cure="leave it out")
         if self.mode == "data" and self.backbone is None:

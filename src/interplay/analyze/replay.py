@@ -74,7 +74,9 @@ def load_generator(config: AnalyzeConfig, generation: Artifact, machine: Machine
     """The model that made the generation, and its adapter."""
     index = read_json(generation.path / INDEX)
     named = config.backbone or str(index["backbone"])
-    backbone = load_backbone(named, machine.loads_on, getattr(torch, config.dtype))
+    # Generations of before did not say it.
+    of_text = bool(generation.config.get("text_to_video"))
+    backbone = load_backbone(named, machine.loads_on, getattr(torch, config.dtype), text_to_video=of_text)
     adapter = _adapter(backbone, generation, index["adapter"])
     machine.take(backbone)
     return backbone, adapter

@@ -245,7 +245,8 @@ def _open_source(
         source: Source = Replay(config, replay, backbone, adapter)
     else:
         assert config.backbone is not None  # the config's own check
-        backbone = load_backbone(config.backbone, machine.loads_on, getattr(torch, config.dtype))
+        of_text, dtype = bool(config.text_to_video), getattr(torch, config.dtype)
+        backbone = load_backbone(config.backbone, machine.loads_on, dtype, text_to_video=of_text)
         machine.take(backbone)
         fidelity = {} if material.evaluation is None else read_fidelity(material.evaluation)
         source = Noising(config, ClipStore(material.clips.path), backbone, fidelity)

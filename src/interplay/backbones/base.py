@@ -118,6 +118,8 @@ class Backbone(ABC):
     text_encoder: nn.Module
     # Whether clips start with a given picture; where they do not, the condition of the first frame is Batch.empty.
     sees_first_frame: bool = True
+    # Whether the same weights make clips of text alone, too (without_first_frame).
+    first_frame_is_optional: bool = False
     # Whether embed_tokens looks at the first frame; where it does not, clips of one prompt have one text condition.
     text_sees_first_frame: bool = False
     # Where the networks compute, when that is not where their weights wait (interplay.backbones.placement).
@@ -243,6 +245,18 @@ class Backbone(ABC):
 
         A model that is shown none (:attr:`sees_first_frame`) gives :meth:`Batch.empty`.
         """
+
+    def without_first_frame(self) -> Backbone:
+        """The same networks as a model that makes clips of text alone; itself where it is one.
+
+        What happens to the networks of one of the two happens to both. :class:`.InputError` for a model that was made
+        to be shown a first frame always.
+        """
+        if not self.sees_first_frame:
+            return self
+        problem = "was made to be shown a first frame and makes no videos of text alone"
+        cure = "leave text_to_video out, or use a text-to-video model"
+        raise InputError(problem, where=f"backbone {self.name}", cure=cure)
 
     def leave_out_image_tokens(self) -> Callable[[], None]:
         """Show the transformer no image tokens of the first frame until the function that this gives is called.

@@ -142,25 +142,32 @@ def _from_hub(name: str) -> Path:
 
 
 def load_backbone(
-    name_or_folder: str, device: torch.device | None = None, dtype: torch.dtype = torch.float32
+    name_or_folder: str,
+    device: torch.device | None = None,
+    dtype: torch.dtype = torch.float32,
+    *,
+    text_to_video: bool = False,
 ) -> Backbone:
-    """A trained backbone: a shipped tiny one by name, or any pipeline folder in the diffusers layout."""
+    """A trained backbone: a shipped tiny one by name, or any pipeline folder in the diffusers layout.
+
+    With ``text_to_video`` it is shown no first frame (:meth:`.Backbone.without_first_frame`).
+    """
     adapter, folder = _adapter(name_or_folder)
     backbone = adapter.load(folder, device or torch.device("cpu"), dtype)
     assert isinstance(backbone, Backbone)
     backbone.name = name_or_folder
     if name_or_folder in _TINY:
         backbone.recommended = OF_THE_WORLD
-    return backbone
+    return backbone.without_first_frame() if text_to_video else backbone
 
 
-def load_skeleton(name_or_folder: str, dtype: torch.dtype = torch.float32) -> Backbone:
+def load_skeleton(name_or_folder: str, dtype: torch.dtype = torch.float32, *, text_to_video: bool = False) -> Backbone:
     """The same backbone from its configs alone, on the ``meta`` device: shapes and costs without weights or memory."""
     adapter, folder = _adapter(name_or_folder)
     backbone = adapter.skeleton(folder, dtype)
     assert isinstance(backbone, Backbone)
     backbone.name = name_or_folder
-    return backbone
+    return backbone.without_first_frame() if text_to_video else backbone
 
 
 def _adapter(name_or_folder: str) -> tuple[Any, Path]:

@@ -58,6 +58,9 @@ def generate(
         list[str] | None,
         typer.Option("--set", help='Any other: --set guidance.cmg_scale=1, --set "guidance.cmg_layers=[7, 11]".'),
     ] = None,
+    text_to_video: Annotated[
+        bool, typer.Option("--text-to-video", help="Show no first frame to a model that may be shown one.")
+    ] = False,
     dtype: Annotated[
         str | None, typer.Option(help="What the model computes in: float32 (default), bfloat16 or float16.")
     ] = None,
@@ -94,6 +97,7 @@ def generate(
         "seed": seed,
         "batch_size": batch_size,
         "dtype": dtype,
+        "text_to_video": text_to_video or None,
         "tiling": tiling or None,
         "lossless": False if playable else None,
         "splits": splits or None,
@@ -138,7 +142,14 @@ def _one(
     from interplay.generate.model import load
 
     check_name(out, overwrite=overwrite)
-    model = load(config.backbone, adapter=adapter, dtype=config.dtype, tiling=config.tiling, **place)
+    model = load(
+        config.backbone,
+        adapter=adapter,
+        dtype=config.dtype,
+        tiling=config.tiling,
+        text_to_video=config.text_to_video,
+        **place,
+    )
     made = model.generate(
         prompt,
         image=image,

@@ -45,12 +45,16 @@ class GenerateConfig(SamplingConfig):
     width x height x frames (``720x480x49``) and ``fps`` the rate that videos are written with: a dataset's clips have
     their own unless these are given, prompts those that the model was trained on.
 
+    ``text_to_video`` makes clips of text alone with a model that may be shown a first frame (LTX-Video, Wan 2.2 TI2V);
+    prompts without an image are made so by such a model in any case.
+
     ``batch_size`` follows from the clips' tokens unless it is given. ``dtype`` is what the model computes in.
     ``tiling`` decodes in tiles, which needs less memory and moves pixels near their seams. Lossless videos are what
     judges read best; browsers play the others (``lossless: false``).
     """
 
     backbone: str
+    text_to_video: bool = False
     splits: tuple[str, ...] = ()
     limit: int | None = Field(default=None, ge=1)
     size: str | None = None

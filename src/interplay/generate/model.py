@@ -80,10 +80,10 @@ class Model:
         """Make one clip.
 
         ``prompt`` may carry markup (``<id1> man``). ``image`` is the first frame: pixels, a picture, or a video's first
-        frame. ``masks`` of its instances are a picture in the palette's colours, a folder of ``<id>.png``, or arrays by
-        id. ``size`` is width x height x frames, as ``720x480x49``. What is not given is as the model was trained and as
-        its stock pipeline does it. ``guidance`` are fields of :class:`.GuidanceConfig`. What nobody would read is
-        refused (:meth:`check`).
+        frame; without one the clip is made of text, by models that do that. ``masks`` of its instances are a picture in
+        the palette's colours, a folder of ``<id>.png``, or arrays by id. ``size`` is width x height x frames, as
+        ``720x480x49``. What is not given is as the model was trained and as its stock pipeline does it. ``guidance``
+        are fields of :class:`.GuidanceConfig`. What nobody would read is refused (:meth:`check`).
         """
         num_frames, size_hw = geometry(None if size is None else str(Bucket.parse(size)), self.backbone)
         request = Request(
@@ -111,8 +111,9 @@ class Model:
         """Let what would go wrong with any of these clips go wrong now; their files are read for that.
 
         Refused is also what nobody would read, and a clip without words for guidance that goes by words. Told on
-        stderr are masks in a table that nobody reads (the same table is made by a base and by its adapter), and clips
-        that are shown no instance map by an adapter that reads one.
+        stderr are masks in a table that nobody reads (the same table is made by a base and by its adapter), clips that
+        are shown no instance map by an adapter that reads one, and those that are made of text beside others that are
+        made of pictures.
         """
         guidance = self.guidance(config)
         if config.negative_prompt and self.guidance_scale(config) == 1:
@@ -129,10 +130,14 @@ class Model:
                 without.append(request.clip_id)
         if without and self.adapter.sees_map:
             print(_without_map(without, len(requests)), file=sys.stderr)
+        of_text = [request.clip_id for request in requests if request.image is None]
+        if 0 < len(of_text) < len(requests) and self.backbone.first_frame_is_optional:
+            told = f"{len(of_text)} of {len(requests)} clips have no first frame and are made of text alone"
+            print(f"{told} ({of_text[0]}, ...)", file=sys.stderr)
 
     def sample(self, requests: Sequence[Request], config: SamplingConfig) -> list[Made]:
         """Make clips of one geometry together; the caller has checked them (:meth:`check`)."""
-        backbone = self.backbone
+        backbone = self._as_asked(requests)
         grid = requests[0].grid(backbone)
         shown = [request.shown(self.adapter) for request in requests]
         steps, scale, guidance = self.steps(config), self.guidance_scale(config), self.guidance(config)
@@ -156,6 +161,12 @@ class Model:
             Made(frames, request, one, facts_of(request, one, settings, place=place, size=len(requests)), self._places)
             for place, (request, one, frames) in enumerate(zip(requests, shown, videos, strict=True))
         ]
+
+    def _as_asked(self, requests: Sequence[Request]) -> Backbone:
+        """The backbone, without its first frame where that is optional and none of the clips has one."""
+        if self.backbone.first_frame_is_optional and all(request.image is None for request in requests):
+            return self.backbone.without_first_frame()
+        return self.backbone
 
     def steps(self, config: SamplingConfig) -> int:
         """Denoising steps: those of the config, or the model's own."""
@@ -202,15 +213,20 @@ def load(
     dtype: DType = "float32",
     offload: Offload = "none",
     tiling: bool = False,
+    text_to_video: bool = False,
 ) -> Model:
     """A model that is ready to make clips.
 
     ``backbone`` is a shipped tiny one, a folder in the diffusers layout or a repository of the hub. ``adapter`` is a
     training of this project, a folder with a LoRA, or a checkpoint of MATRIX's released code. ``offload`` keeps
     weights on the CPU until they are needed: one of the ``networks`` at a time, or ``blocks`` of the transformer.
+
+    A model whose weights make videos of pictures and of text (LTX-Video, Wan 2.2 TI2V) makes a clip of text where no
+    image is given; with ``text_to_video`` it takes no image at all.
     """
     target = the_device(device)
-    loaded = load_backbone(backbone, target if offload == "none" else torch.device("cpu"), _DTYPES[dtype])
+    at = target if offload == "none" else torch.device("cpu")
+    loaded = load_backbone(backbone, at, _DTYPES[dtype], text_to_video=text_to_video)
     source = None if adapter is None else adapter_input(Path(adapter))
     with_adapter = Adapter(None) if source is None else load_adapter(loaded, source.path)
     if tiling:

@@ -135,16 +135,16 @@ def clip_seed(root: int, clip_id: str) -> int:
 
 
 def batches_of(requests: Sequence[Request], config: GenerateConfig, backbone: Backbone) -> list[list[Request]]:
-    """The requests in batches of one geometry, geometries and clips in the order in which they come.
+    """The requests in batches of one geometry, all of them with an image or none, in the order in which they come.
 
     Batches follow from all requests, not from those that are still to do, so that a run which goes on makes the
     batches that it would have made.
     """
-    by_geometry: dict[TokenGrid, list[Request]] = {}
+    alike: dict[tuple[TokenGrid, bool], list[Request]] = {}
     for request in requests:
-        by_geometry.setdefault(request.grid(backbone), []).append(request)
+        alike.setdefault((request.grid(backbone), request.image is None), []).append(request)
     batches = []
-    for grid, same in by_geometry.items():
+    for (grid, _), same in alike.items():
         size = config.batch_size_for(grid.num_tokens)
         batches += [same[start : start + size] for start in range(0, len(same), size)]
     return batches

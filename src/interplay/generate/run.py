@@ -116,6 +116,7 @@ def _build(
             dtype=config.dtype,
             offload=offload,
             tiling=config.tiling,
+            text_to_video=config.text_to_video,
         )
         return _generate(config, model, requests(model.backbone), weights.identity, folder)
 

@@ -130,7 +130,8 @@ def geometry(size: str | None, backbone: Backbone) -> tuple[int, tuple[int, int]
 def refused_picture(backbone: Backbone, where: str) -> InputError:
     """What to tell somebody who gives a first frame to a model that is shown none."""
     problem = f"{backbone.name} makes videos of text and is shown no picture"
-    return InputError(problem, where=where, cure="leave the image out, or use an image-to-video model")
+    other = "leave text_to_video out" if backbone.first_frame_is_optional else "use an image-to-video model"
+    return InputError(problem, where=where, cure=f"leave the image out, or {other}")
 
 
 def _row(cells: Mapping[str, Any], where: str) -> PromptRow:

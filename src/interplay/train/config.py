@@ -68,6 +68,8 @@ class ValidationConfig(Config):
 class TrainConfig(Config):
     """One fine-tuning run.
 
+    ``text_to_video`` trains a model that may be shown a first frame (LTX-Video, Wan 2.2 TI2V) without it: every frame
+    is noised and counts in the loss.
     ``matrix`` absent trains on the plain objective (the papers' baseline). ``buckets`` absent takes the clips as they
     are, each size and length in a bucket of its own. ``also_train`` are patterns of parameter names below the
     transformer that are trained in full (``time_embedding.*``) beside the LoRA, which may be ``null``. ``weights:
@@ -81,6 +83,7 @@ class TrainConfig(Config):
     """
 
     backbone: str
+    text_to_video: bool = False
     matrix: MatrixConfig | None = None
     weights: Literal["trained", "random"] = "trained"
     lora: LoraConfig | None = LoraConfig()

@@ -183,7 +183,9 @@ class Encoder:
         return held
 
     def _pixel_key(self, source: Source) -> Mapping[str, Any]:
-        return {**self._made_by, "video": source.digest, **_geometry_key(source.assignment)}
+        # The same weights may be shown a first frame or none, and the entry holds its condition.
+        shown = {} if self._backbone.sees_first_frame else {"first_frame": None}
+        return {**self._made_by, **shown, "video": source.digest, **_geometry_key(source.assignment)}
 
     def _text_key(self, text: str, source: Source) -> Mapping[str, Any]:
         key = {**self._made_by, **self._reading, "text": text, "length": self._backbone.text_length}

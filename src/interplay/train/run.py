@@ -214,8 +214,8 @@ def _loaded(config: TrainConfig, processes: Processes) -> Backbone:
     """The backbone on this process's device; transformers that are to be shared out wait on the CPU until they are."""
     dtype = DTYPES[config.precision]
     if not processes.shards:
-        return load_backbone(config.backbone, processes.device, dtype)
-    backbone = load_backbone(config.backbone, dtype=dtype)
+        return load_backbone(config.backbone, processes.device, dtype, text_to_video=config.text_to_video)
+    backbone = load_backbone(config.backbone, dtype=dtype, text_to_video=config.text_to_video)
     backbone.computes_on = processes.device
     for network in backbone.networks.values():
         if network not in backbone.transformers:

@@ -1,19 +1,21 @@
-"""LTX-Video image-to-video behind the house's interface, on the stock pipelines and nothing else.
+"""LTX-Video behind the house's interface, on the stock pipelines and nothing else.
 
-Every release makes videos of text and of pictures with the same weights; here it is image-to-video, under whatever name
-it is published. Releases from 0.9.5 on, known by their autoencoder, are made for another stock pipeline: they count
-positions in another way than those before, keep their text encoder from seeing the padding, and are sampled with
-another schedule.
+Every release makes videos of text and of pictures with the same weights. Under whatever name it is published, here it
+is shown a first frame, or, as :meth:`LTXVideo.without_first_frame`, none. Releases from 0.9.5 on, known by their
+autoencoder, are made for another stock pipeline: they count positions in another way than those before, keep their text
+encoder from seeing the padding, and are sampled with another schedule.
 
 Conditions: tokens are ``ids`` and ``mask`` (``b t``), text is ``embeddings`` (``b t d``) and ``mask``, a first frame is
-``latents`` (``b c 1 h w``).
+``latents`` (``b c 1 h w``), or nothing.
 
 Shape legend: see :mod:`interplay.backbones.base`; ``t`` text tokens, ``d`` text width.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +24,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from interplay.backbones.base import Objective, Sampler, Site, SiteKind, TokenLayout
+from interplay.backbones.base import Backbone, Objective, Sampler, Site, SiteKind, TokenLayout
 from interplay.backbones.batch import Batch
 from interplay.backbones.euler import EulerSampler
 from interplay.backbones.ltx_video.latents import decode, encode, fit_scale
@@ -55,13 +57,14 @@ _LATER_BLOCK = "LTXVideo095DownBlock3D"
 
 
 class LTXVideo(FlowBackbone):
-    """LTX-Video 0.9 to 0.9.8, image-to-video; holds a stock pipeline."""
+    """LTX-Video 0.9 to 0.9.8, image-to-video and text-to-video; holds a stock pipeline."""
 
     transformer: LTXVideoTransformer3DModel
     pipeline: LTXImageToVideoPipeline | LTXConditionPipeline
     text_encoder: T5EncoderModel
     vae: AutoencoderKLLTXVideo
     input_projection = "proj_in"
+    first_frame_is_optional = True
 
     def __init__(self, pipeline: LTXImageToVideoPipeline | LTXConditionPipeline, name: str, native: Native) -> None:
         _check(pipeline, name)
@@ -69,6 +72,13 @@ class LTXVideo(FlowBackbone):
         self.recommended = native.sampling or stock_sampling(pipeline, _FPS)
         self._from_095 = _is_from_095(pipeline)
         self.objective = Objective("flow", int(pipeline.scheduler.config.num_train_timesteps), given_frames=1)
+
+    def without_first_frame(self) -> Backbone:
+        if not self.sees_first_frame:
+            return self
+        other = copy.copy(self)
+        other.sees_first_frame, other.objective = False, replace(self.objective, given_frames=0)
+        return other
 
     @classmethod
     def stock_class(cls, folder: Path) -> Any:
@@ -120,6 +130,8 @@ class LTXVideo(FlowBackbone):
         return decode(self.vae, latents)
 
     def first_frame_condition(self, image: Float[Tensor, "b 3 y x"], grid: TokenGrid) -> Batch:
+        if not self.sees_first_frame:
+            return Batch.empty(len(image), self.device)
         return Batch({"latents": self.encode_video(image.unsqueeze(2))})
 
     @property
@@ -142,13 +154,11 @@ class LTXVideo(FlowBackbone):
     ) -> Float[Tensor, "b c f h w"]:
         shape = (latents.shape[2], latents.shape[3], latents.shape[4])
         grid = self._grid_of(shape)
-        per_token = timesteps[:, None].float().repeat(1, grid.num_tokens)
-        per_token[:, : grid.tokens_per_frame] = 0
-        model_input = with_beside(_pinned(latents, first_frame), first_frame)
+        model_input = with_beside(self._pinned(latents, first_frame), first_frame)
         tokens = self.transformer(
             hidden_states=packed(model_input.to(self.dtype), self._patch),
             encoder_hidden_states=text["embeddings"],
-            timestep=per_token,
+            timestep=self._token_timesteps(timesteps, grid),
             encoder_attention_mask=text["mask"],
             **self._positions(grid, latents),
             return_dict=False,
@@ -164,7 +174,7 @@ class LTXVideo(FlowBackbone):
             levels=levels,
             shape=(self.latent_channels, *grid.latent_shape),
             device=self.device,
-            pinned=partial(_pinned, first_frame=first_frame),
+            pinned=partial(self._pinned, first_frame=first_frame),
         )
 
     @property
@@ -178,6 +188,21 @@ class LTXVideo(FlowBackbone):
         stride = int(self.vae.spatial_compression_ratio)
         return self.grid(1 + (frames - 1) * int(self.vae.temporal_compression_ratio), (height * stride, width * stride))
 
+    def _pinned(self, latents: Float[Tensor, "b c f h w"], first_frame: Batch) -> Float[Tensor, "b c f h w"]:
+        """Latents whose first frame is the given one, if one is given."""
+        if not self.sees_first_frame:
+            return latents
+        return torch.cat([first_frame["latents"].to(latents.dtype), latents[:, :, 1:]], dim=2)
+
+    def _token_timesteps(self, timesteps: Tensor, grid: TokenGrid) -> Float[Tensor, "b _"]:
+        """What the transformer is told of the noise: one timestep for all tokens, or 0 for those of a given frame."""
+        timesteps = timesteps[:, None].float()
+        if not self.sees_first_frame:
+            return timesteps
+        per_token = timesteps.repeat(1, grid.num_tokens)
+        per_token[:, : grid.tokens_per_frame] = 0
+        return per_token
+
     def _positions(self, grid: TokenGrid, latents: Tensor) -> dict[str, Any]:
         """What the transformer's rotary embedding is told of the tokens."""
         if self._from_095:
@@ -187,13 +212,8 @@ class LTXVideo(FlowBackbone):
         return {"num_frames": frames, "height": height, "width": width, "rope_interpolation_scale": scale}
 
 
-def _pinned(latents: Float[Tensor, "b c f h w"], first_frame: Batch) -> Float[Tensor, "b c f h w"]:
-    """Latents whose first frame is the given one."""
-    return torch.cat([first_frame["latents"].to(latents.dtype), latents[:, :, 1:]], dim=2)
-
-
 def _image_to_video(folder: Path) -> Any:
-    """The pipeline class that makes videos of pictures with the folder's release, by its autoencoder."""
+    """The pipeline class that is shown pictures and made for the folder's release, by its autoencoder."""
     from diffusers import LTXConditionPipeline, LTXImageToVideoPipeline
 
     blocks = read_json(folder / "vae" / "config.json").get("down_block_types", ())

@@ -2,7 +2,7 @@
 
 All layouts of checkpoints are one class here, told apart by the pipeline and its configs: text-to-video, Wan 2.1 I2V
 (image tokens in the cross-attention), Wan 2.2 A14B (two experts that share the noise levels) and Wan 2.2 TI2V (first
-frame in place).
+frame in place, or, as :meth:`Wan.without_first_frame`, none).
 
 Conditions: tokens are ``ids`` and ``mask`` (``b t``), text is ``embeddings`` (``b t d``), a first frame is ``latents``
 (``b c g h w``, of all latent frames or of the first) and for Wan 2.1 ``image_tokens`` (``b i e``).
@@ -13,6 +13,7 @@ condition, ``i`` image tokens, ``e`` their width.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from math import ceil
@@ -23,7 +24,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from interplay.backbones.base import Objective, Sampler, Site, SiteKind, TokenLayout
+from interplay.backbones.base import Backbone, Objective, Sampler, Site, SiteKind, TokenLayout
 from interplay.backbones.batch import Batch
 from interplay.backbones.lora import adapter_layers, adapter_settings
 from interplay.backbones.native import Native, stock_sampling
@@ -61,7 +62,7 @@ def stock_pipeline_class(image_to_video: bool = True) -> type[WanPipeline] | typ
 
 
 def _pipeline_class_of(folder: Path) -> type[WanPipeline] | type[WanImageToVideoPipeline]:
-    """What ``model_index.json`` names; Wan 2.2 TI2V makes both, is published as the other one and is I2V here."""
+    """What ``model_index.json`` names; Wan 2.2 TI2V makes both and is published as the one that is shown nothing."""
     index = read_json(folder / "model_index.json")
     return stock_pipeline_class(index["_class_name"] != "WanPipeline" or bool(index.get("expand_timesteps")))
 
@@ -76,16 +77,26 @@ class Wan(FlowBackbone):
     input_projection = "patch_embedding"
 
     def __init__(self, pipeline: WanPipeline | WanImageToVideoPipeline, name: str, native: Native) -> None:
-        self._first_frame = _first_frame_of(pipeline)
+        self._show(_first_frame_of(pipeline), int(pipeline.scheduler.config.num_train_timesteps))
         check_pipeline(pipeline, self._first_frame, native, name)
         super().__init__(pipeline, name, native)
         fps = _FPS_IN_PLACE if pipeline.config.expand_timesteps else _FPS
         self.recommended = native.sampling or stock_sampling(pipeline, fps)
         self._shift = flow_shift(pipeline.scheduler, name)
         self._unplugged: Unplugged | None = None
-        self.sees_first_frame = not isinstance(self._first_frame, NotShown)
-        steps = int(pipeline.scheduler.config.num_train_timesteps)
-        self.objective = Objective("flow", steps, self._first_frame.given_frames)
+        self.first_frame_is_optional = isinstance(self._first_frame, InPlaceOfTheNoise)
+
+    def _show(self, first_frame: FirstFrame, num_train_timesteps: int) -> None:
+        self._first_frame = first_frame
+        self.sees_first_frame = not isinstance(first_frame, NotShown)
+        self.objective = Objective("flow", num_train_timesteps, first_frame.given_frames)
+
+    def without_first_frame(self) -> Backbone:
+        if not (self.sees_first_frame and self.first_frame_is_optional):
+            return super().without_first_frame()
+        other = copy.copy(self)
+        other._show(NotShown(), self.objective.num_train_timesteps)
+        return other
 
     @classmethod
     def stock_class(cls, folder: Path) -> Any:

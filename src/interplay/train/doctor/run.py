@@ -86,7 +86,7 @@ def diagnose(
     ``memory_bytes`` asks about a machine with so much device memory instead of this one.
     """
     resolved, assumed = _with_layers(config, analysis)
-    skeleton = load_skeleton(config.backbone, DTYPES[config.precision])
+    skeleton = _skeleton(config)
     dataset = _dataset(resolved, skeleton, clips)
     if clips is None:
         assumed += (f"no dataset is given: one clip of the model's own size, {next(iter(dataset.clips))}",)
@@ -135,8 +135,12 @@ def _needs(config: TrainConfig, transformers: int, clips: Mapping[Bucket, int]) 
     """
     each = dict.fromkeys(_as_each_expert(config.matrix, transformers))
     recipes = [config.model_copy(update={"matrix": matrix}) for matrix in each]
-    found = [estimate(one, load_skeleton(one.backbone, DTYPES[one.precision]), clips) for one in recipes]
+    found = [estimate(one, _skeleton(one), clips) for one in recipes]
     return max(found, key=lambda needs: needs.memory_bytes)
+
+
+def _skeleton(config: TrainConfig) -> Backbone:
+    return load_skeleton(config.backbone, DTYPES[config.precision], text_to_video=config.text_to_video)
 
 
 def _as_each_expert(matrix: MatrixConfig | None, transformers: int) -> list[MatrixConfig | None]:
