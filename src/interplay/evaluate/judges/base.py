@@ -14,7 +14,7 @@ from jaxtyping import UInt8
 from numpy import ndarray
 
 from interplay.core.errors import InputError
-from interplay.evaluate.protocol import Answer, Presence, Question
+from interplay.evaluate.protocol import Answer, Contact, Presence, Question
 from interplay.records.clip import Clip
 from interplay.records.masks import MaskTrack
 from interplay.records.media.video import read_video
@@ -84,3 +84,7 @@ class Judge(ABC):
     @abstractmethod
     def tracks(self, media: Media) -> Mapping[str, MaskTrack] | None:
         """Recovered mask tracks by instance id; ``None`` from a judge that does not track."""
+
+    @abstractmethod
+    def contacts(self, media: Media) -> Sequence[Contact] | None:
+        """Who touches whom when; ``None`` from a judge that does not say."""
