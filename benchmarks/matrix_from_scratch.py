@@ -204,7 +204,7 @@ def curve(trained: Artifact, clips: Artifact) -> dict[str, dict[str, dict[str, f
 
 def judged(judge: Judge, clip: Clip, video: Path) -> dict[str, float | None]:
     """Scores of one sample, and the share of its frames in which nobody is missing."""
-    media = Media(clip.clip_id, video, None if clip.truth is None else clip.truth.get("scene"))
+    media = Media.of(clip, video)
     questions, seen = judge.questions(media), judge.presence(media)
     score = score_clip(tuple(zip(questions, judge.answer(media, questions), strict=True)), seen).to_json()
     present = 1 - len(seen.vanished_frames) / seen.compared_frames if seen.compared_frames else None

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from interplay.core.estimates import estimate, mean_over_repeats, paired_differences
+from interplay.core.estimates import estimate, mean_over_repeats, paired_differences, share_interval
 
 
 def test_the_mean_leaves_out_what_is_not_scored():
@@ -33,6 +33,21 @@ def test_a_constant_has_an_interval_of_no_extent():
     found = estimate([0.2] * 5, seed=0, resamples=100)
     assert found.low == pytest.approx(0.2)
     assert found.high == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "low", "high"),
+    # By hand, from the formula; the first is 1 - z^2 / (n + z^2).
+    [(60, 60, 0.93982, 1.0), (0, 60, 0.0, 0.06018), (20, 21, 0.77331, 0.99155), (50, 100, 0.40383, 0.59617)],
+)
+def test_the_interval_of_a_share(part, whole, low, high):
+    assert share_interval(part, whole) == (pytest.approx(low, abs=2e-5), pytest.approx(high, abs=2e-5))
+
+
+def test_of_no_clips_nothing_is_known_of_a_share():
+    assert share_interval(0, 0) == (0.0, 1.0)
+    with pytest.raises(ValueError, match="3 of 2 is no share"):
+        share_interval(3, 2)
 
 
 def test_differences_are_paired_by_clip():

@@ -56,6 +56,22 @@ def test_recovered_tracks_can_be_read_back(clips, tmp_path):
     assert (track.to_array() & true).sum() > 0.75 * true.sum()
 
 
+def test_who_touches_whom_is_written_in_the_terms_of_the_truth(clips, generate, tmp_path):
+    found = read_json(run(QUICK, clips, None, tmp_path / "scores").path / "contacts.json")
+    touched = 0
+    for clip in ClipStore(clips.path):
+        wanted = {(c["who"], c["what"]): c for c in clip.truth["contacts"]}
+        said = {(c["who"], c["what"]): c for c in found[clip.clip_id]}
+        assert set(said) == set(wanted)
+        for pair, contact in said.items():
+            assert abs(contact["first"] - wanted[pair]["first"]) <= 2
+            assert contact["holding"] == wanted[pair]["holding"]
+        touched += len(said)
+    assert touched
+    still = read_json(run(QUICK, clips, generate(frozen), tmp_path / "frozen").path / "contacts.json")
+    assert all(contact["first"] == 0 and contact["holding"] for said in still.values() for contact in said)
+
+
 def test_a_generation_is_judged_against_the_scene(clips, generate, tmp_path):
     generation = generate(frozen)
     artifact = run(QUICK, clips, generation, tmp_path / "scores")
@@ -78,7 +94,7 @@ def test_without_a_judge_nothing_is_scored(clips, generate, tmp_path):
         assert row["state"] == "not scored: no judge"
         assert [row[metric] for metric in ("kisa", "sgi", "spi", "if")] == [None] * 4
     assert content["summary"]["if"] == {"mean": None, "low": None, "high": None, "n_scored": 0, "n": 5}
-    assert read_json(artifact.path / "tracks.json") == {}
+    assert read_json(artifact.path / "tracks.json") == read_json(artifact.path / "contacts.json") == {}
 
 
 def test_the_world_judge_does_not_judge_other_videos(clips, tmp_path):
@@ -125,7 +141,7 @@ def test_a_run_that_was_cut_short_asks_only_for_the_rest(clips, tmp_path, monkey
     assert run(QUICK, clips, None, tmp_path / "scores").manifest == artifact.manifest
     assert len(calls) == 6
     whole = run(QUICK, clips, None, tmp_path / "whole")
-    for name in ("scores.json", "ledger.jsonl", "tracks.json"):
+    for name in ("scores.json", "ledger.jsonl", "tracks.json", "contacts.json"):
         assert (artifact.path / name).read_bytes() == (whole.path / name).read_bytes()
 
 
@@ -155,4 +171,4 @@ def test_the_artifact_is_an_evaluation(clips, tmp_path):
     run(QUICK, clips, None, tmp_path / "scores")
     artifact = open_artifact(tmp_path / "scores", "evaluation")
     assert artifact.summary["if"]["n_scored"] == 5
-    assert set(artifact.manifest["files"]) == {"ledger.jsonl", "scores.json", "tracks.json"}
+    assert set(artifact.manifest["files"]) == {"ledger.jsonl", "scores.json", "tracks.json", "contacts.json"}

@@ -52,7 +52,7 @@ def test_a_video_of_another_shape_is_refused_with_its_reason():
     answers = judge.answer(media, judge.questions(media))
     assert {answer.state for answer in answers} == {State.REFUSED}
     assert "times as wide as high" in answers[0].reply
-    assert judge.tracks(media) is None
+    assert judge.tracks(media) is judge.contacts(media) is None
 
 
 def test_another_video_is_not_asked_about():

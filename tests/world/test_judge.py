@@ -7,7 +7,7 @@ import pytest
 
 from interplay.core.errors import InputError
 from interplay.world.judge import ask, judge
-from interplay.world.judge.brief import Brief
+from interplay.world.judge.brief import Brief, known
 from interplay.world.judge.faults import plant
 from interplay.world.judge.faults.wear import LEVELS, worn
 from interplay.world.judge.verbs import SHOWN
@@ -135,6 +135,15 @@ def test_only_the_first_frame_and_the_prompt_are_told():
     assert Brief.of(other) == Brief.of(replace(scene, events=(replace(event, start=0.0, end=1.0),)))
     frames = true_frames(scene)
     assert judge(frames, other).findings == judge(frames, scene).findings
+
+
+@pytest.mark.parametrize("verb", ["throw", "open", "pour", "walk"])
+def test_what_is_known_of_a_scene_is_enough_for_questions_and_answers(verb):
+    scene = scene_of(verb, 2, alone=verb in SOLOS)
+    told = known(scene)
+    assert (Brief.of(told), ask(told)) == (Brief.of(scene), ask(scene))
+    assert {(event.direction, event.start, event.end) for event in told.events} == {(0, 0.0, 1.0)}
+    assert (told.wording, told.speaker, told.speech) == (0, None, 0)
 
 
 def test_an_empty_stage_shows_nothing():

@@ -90,8 +90,7 @@ class Fidelity:
 
     def __call__(self, clip: Clip, video: Path) -> Mapping[str, float]:
         """``fidelity``, between -4 and 1."""
-        scene = None if clip.truth is None else clip.truth.get("scene")
-        media = Media(clip.clip_id, video, scene)
+        media = Media.of(clip, video)
         questions = self.judge.questions(media)
         answers = self.judge.answer(media, questions)
         score = score_clip(tuple(zip(questions, answers, strict=True)), self.judge.presence(media))

@@ -1,6 +1,8 @@
-"""Means of per-clip scores with their 95% intervals, by the percentile bootstrap over clips.
+"""Means of per-clip scores, and shares of clips, with their 95% intervals.
 
-Here, below all stages, because more than one of them states a mean and all shall state it alike.
+Means by the percentile bootstrap over clips; shares by Wilson's interval, since resampling 20 of 20 gives 20 of 20 and
+says nothing about the twenty-first. Here, below all stages, because more than one of them states a mean and all shall
+state it alike.
 Shape legend: ``n`` clips, ``r`` resamples.
 """
 
@@ -8,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from math import sqrt
 
 import numpy as np
 from jaxtyping import Float
@@ -15,6 +18,8 @@ from numpy import ndarray
 
 # The outer 2.5% on both sides are left out.
 _PERCENTILES = (2.5, 97.5)
+# The standard normal deviate of the same interval.
+_DEVIATE = 1.959964
 # Index matrices of at most this many entries at a time, so that thousands of clips fit into little memory.
 _MAX_DRAWN = 1_000_000
 
@@ -44,6 +49,22 @@ def estimate(scores: Sequence[float | None], *, seed: int, resamples: int) -> Es
         return Estimate(None, None, None, 0, len(scores))
     low, high = _interval(present, seed, resamples) if present.size > 1 else (None, None)
     return Estimate(float(present.mean()), low, high, int(present.size), len(scores))
+
+
+def share_interval(part: int, whole: int) -> tuple[float, float]:
+    """The 95% interval of a share ``part / whole`` of independent clips, between 0 and 1.
+
+    With z = 1.96 and p = part / whole it is (p + z^2 / 2n +- z sqrt(p (1 - p) / n + z^2 / 4n^2)) / (1 + z^2 / n)
+    (Wilson 1927, *Probable inference, the law of succession, and statistical inference*, without continuity
+    correction). Of no clips at all nothing is known: 0 to 1.
+    """
+    if not 0 <= part <= whole:
+        raise ValueError(f"{part} of {whole} is no share")
+    if whole == 0:
+        return 0.0, 1.0
+    share, squared = part / whole, _DEVIATE**2 / whole
+    middle, half = share + squared / 2, sqrt(share * (1 - share) * squared + squared**2 / 4)
+    return max((middle - half) / (1 + squared), 0.0), min((middle + half) / (1 + squared), 1.0)
 
 
 def paired_differences(

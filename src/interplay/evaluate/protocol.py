@@ -55,6 +55,20 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class Contact:
+    """A touch of instance ``what`` by ``who``, from frame ``first`` to ``last``, both included.
+
+    ``holding`` says whether ``who`` bears it. These are the terms of the world's ``truth["contacts"]``.
+    """
+
+    who: str
+    what: str
+    first: int
+    last: int
+    holding: bool
+
+
+@dataclass(frozen=True)
 class Presence:
     """Frames with something that emerged or vanished, out of ``compared_frames``: frame 0 is given and not compared.
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from interplay.core.config import digest
 from interplay.evaluate.judges.base import Judge, Media
 from interplay.evaluate.ledger import Row
-from interplay.evaluate.protocol import Answer, Presence, Question, State
+from interplay.evaluate.protocol import Answer, Contact, Presence, Question, State
 from interplay.records.masks import MaskTrack
 
 
 def key_of(judge: Judge, media: Media, about: Question | str) -> str:
-    """The digest of all that an answer depends on: video, judge, and the question (or "presence", "tracks")."""
+    """The digest of all that an answer depends on: video, judge, and the question (or "presence", "recovered")."""
     what = [about.interaction, about.name, about.text] if isinstance(about, Question) else about
     return digest([media.digest, judge.identity(media), what])
 
@@ -63,10 +64,16 @@ def presence_of(row: Row) -> Presence:
     return Presence(State(row["state"]), emergent, vanished, seen["compared_frames"], row["reply"])
 
 
-def tracks_row(key: str, media: Media, tracks: Mapping[str, MaskTrack] | None) -> Row:
-    """The row of recovered tracks; ``None`` when the judge does not track."""
-    encoded = None if tracks is None else {name: encode_track(track) for name, track in tracks.items()}
-    return {"key": key, "clip_id": media.clip_id, "tracks": encoded}
+def recovered_row(
+    key: str, media: Media, tracks: Mapping[str, MaskTrack] | None, contacts: Sequence[Contact] | None
+) -> Row:
+    """The row of recovered tracks and contacts; ``None`` where the judge recovers none."""
+    return {
+        "key": key,
+        "clip_id": media.clip_id,
+        "tracks": None if tracks is None else {name: encode_track(track) for name, track in tracks.items()},
+        "contacts": None if contacts is None else [asdict(contact) for contact in contacts],
+    }
 
 
 def encode_track(track: MaskTrack) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """``interplay evaluate``: judge videos, write every answer down, and make scores of the answers.
 
 Files of the artifact: ``ledger.jsonl`` (one row per question and one per video for presence), ``scores.json``,
-``tracks.json`` (the mask tracks that the judge recovered, for the analysis of generated videos).
+``tracks.json`` (the mask tracks that the judge recovered, for the analysis of generated videos), ``contacts.json`` (who
+touches whom in which frames, and bears it, in the terms of the world's ``truth["contacts"]``).
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ from interplay.core.progress import Progress
 from interplay.evaluate.config import EvaluateConfig
 from interplay.evaluate.judges import JUDGES, Judge
 from interplay.evaluate.judges.base import Media
-from interplay.evaluate.ledger import Ledger
+from interplay.evaluate.ledger import Ledger, Row
 from interplay.evaluate.protocol import Answer, Presence, Question
-from interplay.evaluate.rows import answer_of, answer_row, key_of, presence_of, presence_row, tracks_row
+from interplay.evaluate.rows import answer_of, answer_row, key_of, presence_of, presence_row, recovered_row
 from interplay.evaluate.scores import ClipScore, count_answers, score_clip, summarize, summarize_groups
 from interplay.evaluate.sources import Case, cases
 
-LEDGER, SCORES, TRACKS = "ledger.jsonl", "scores.json", "tracks.json"
+LEDGER, SCORES, TRACKS, CONTACTS = "ledger.jsonl", "scores.json", "tracks.json", "contacts.json"
 _NO_INTERACTION = "none"
 
 
@@ -49,7 +50,8 @@ class Judged:
 
     answered: tuple[tuple[Question, Answer], ...]
     presence: Presence
-    tracks: Mapping[str, Any] | None
+    tracks: Mapping[str, Any] | None = None
+    contacts: Sequence[Any] | None = None
 
 
 class Hearing:
@@ -59,13 +61,16 @@ class Hearing:
         self.judge = judge
         self.ledger = Ledger(folder / LEDGER)
         # Tracks are large and only wanted as a whole, so they wait here and become one file at the end.
-        self._tracks = Ledger(scratch(folder) / "tracks.jsonl")
+        self._recovered = Ledger(scratch(folder) / "recovered.jsonl")
 
     def hear(self, media: Media) -> Judged:
         """The judge's word on a video, from the ledgers as far as they have it."""
         questions = self.judge.questions(media)
-        answered = self._answers(media, questions)
-        return Judged(answered, self._presence(media), self._recovered(media) if questions else None)
+        answered, presence = self._answers(media, questions), self._presence(media)
+        if not questions:
+            return Judged(answered, presence)
+        row = self._recovery(media)
+        return Judged(answered, presence, row["tracks"], row["contacts"])
 
     def _answers(self, media: Media, questions: Sequence[Question]) -> tuple[tuple[Question, Answer], ...]:
         keys = {question: key_of(self.judge, media, question) for question in questions}
@@ -83,14 +88,13 @@ class Hearing:
         self.ledger.append([presence_row(key, media, self.judge, presence)])
         return presence
 
-    def _recovered(self, media: Media) -> Mapping[str, Any] | None:
-        key = key_of(self.judge, media, "tracks")
-        row = self._tracks.find(key)
+    def _recovery(self, media: Media) -> Row:
+        key = key_of(self.judge, media, "recovered")
+        row = self._recovered.find(key)
         if row is None:
-            row = tracks_row(key, media, self.judge.tracks(media))
-            self._tracks.append([row])
-        tracks: Mapping[str, Any] | None = row["tracks"]
-        return tracks
+            row = recovered_row(key, media, self.judge.tracks(media), self.judge.contacts(media))
+            self._recovered.append([row])
+        return row
 
 
 def _evaluate(config: EvaluateConfig, judge: Judge, wanted: Sequence[Case], folder: Path) -> Mapping[str, Any]:
@@ -104,6 +108,8 @@ def _evaluate(config: EvaluateConfig, judge: Judge, wanted: Sequence[Case], fold
     content = _scores_file(config, judge, wanted, judged, scores)
     write_json(folder / SCORES, content)
     write_json(folder / TRACKS, {clip_id: said.tracks for clip_id, said in judged.items() if said.tracks is not None})
+    touches = {clip_id: said.contacts for clip_id, said in judged.items() if said.contacts is not None}
+    write_json(folder / CONTACTS, touches)
     return {"judge": judge.name, **content["summary"]}
 
 

@@ -35,8 +35,7 @@ def cases(config: EvaluateConfig, clips: Artifact, generation: Artifact | None) 
 
 
 def _case(clip: Clip, path: Path) -> Case:
-    scene = None if clip.truth is None else clip.truth.get("scene")
-    return Case(clip, Media(clip.clip_id, path, scene))
+    return Case(clip, Media.of(clip, path))
 
 
 def _chosen(config: EvaluateConfig, store: ClipStore) -> Sequence[Clip]:

@@ -13,22 +13,33 @@ from typing import Any
 from jaxtyping import UInt8
 from numpy import ndarray
 
-from interplay.evaluate.protocol import Answer, Presence, Question
+from interplay.core.errors import InputError
+from interplay.evaluate.protocol import Answer, Contact, Presence, Question
+from interplay.records.clip import Clip
 from interplay.records.masks import MaskTrack
 from interplay.records.media.video import read_video
+from interplay.world.judge.brief import known
+from interplay.world.scene import Scene
 
 
 @dataclass(frozen=True)
 class Media:
     """A video to judge: its file, and what was known before it was made.
 
-    ``scene`` is the truth of the first frame of a clip of the embedded world. The rest of a clip's truth (motion,
-    contacts, mask tracks) stays out, so that no judge can look it up.
+    ``scene`` is the truth of the first frame of a clip of the embedded world, and what its prompt asks for. The rest of
+    a clip's truth (directions, timing, who speaks, contacts, mask tracks) stays out, so that no judge can look it up;
+    :meth:`of` sees to that.
     """
 
     clip_id: str
     path: Path
     scene: Mapping[str, Any] | None = None
+
+    @staticmethod
+    def of(clip: Clip, path: Path) -> Media:
+        """The video at ``path``, to be judged as ``clip``: of its truth only what a judge may know."""
+        truth = None if clip.truth is None else clip.truth.get("scene")
+        return Media(clip.clip_id, path, None if truth is None else _known(truth, clip.clip_id))
 
     @cached_property
     def frames(self) -> UInt8[ndarray, "f h w 3"]:
@@ -39,6 +50,14 @@ class Media:
     def digest(self) -> str:
         """The content of the file, as sha256."""
         return hashlib.sha256(self.path.read_bytes()).hexdigest()
+
+
+def _known(truth: Mapping[str, Any], clip_id: str) -> Mapping[str, Any]:
+    try:
+        return known(Scene.from_json(truth)).to_json()
+    except (KeyError, TypeError) as error:
+        cure = "make the clips again with this version, or drop the scene from their truth"
+        raise InputError("truth.scene is no scene of the embedded world", where=clip_id, cure=cure) from error
 
 
 class Judge(ABC):
@@ -65,3 +84,7 @@ class Judge(ABC):
     @abstractmethod
     def tracks(self, media: Media) -> Mapping[str, MaskTrack] | None:
         """Recovered mask tracks by instance id; ``None`` from a judge that does not track."""
+
+    @abstractmethod
+    def contacts(self, media: Media) -> Sequence[Contact] | None:
+        """Who touches whom when; ``None`` from a judge that does not say."""

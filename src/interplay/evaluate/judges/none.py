@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from interplay.evaluate.judges.base import Judge, Media
-from interplay.evaluate.protocol import Answer, Presence, Question, State
+from interplay.evaluate.protocol import Answer, Contact, Presence, Question, State
 from interplay.records.masks import MaskTrack
 
 _REASON = "there is no judge"
@@ -34,5 +34,9 @@ class NoJudge(Judge):
         return Presence(State.UNANSWERED, reply=_REASON)
 
     def tracks(self, media: Media) -> Mapping[str, MaskTrack] | None:
+        """None."""
+        return None
+
+    def contacts(self, media: Media) -> Sequence[Contact] | None:
         """None."""
         return None

@@ -7,7 +7,7 @@ from typing import Any
 
 from interplay.core.errors import InputError
 from interplay.evaluate.judges.base import Judge, Media
-from interplay.evaluate.protocol import Answer, Presence, Question, State
+from interplay.evaluate.protocol import Answer, Contact, Presence, Question, State
 from interplay.records.masks import MaskTrack
 from interplay.world.judge import Finding, Verdict, ask, judge
 from interplay.world.judge.verdict import VERSION
@@ -53,6 +53,13 @@ class WorldJudge(Judge):
         """The tracks its answers were read from."""
         verdict = self._verdict(media)
         return None if isinstance(verdict, str) else verdict.tracks()
+
+    def contacts(self, media: Media) -> Sequence[Contact] | None:
+        """The touches that its tracks show."""
+        verdict = self._verdict(media)
+        if isinstance(verdict, str):
+            return None
+        return tuple(Contact(c.who, c.what, c.first, c.last, c.holding) for c in verdict.contacts)
 
     def _verdict(self, media: Media) -> Verdict | str:
         """The verdict, or why there is none; remembered for the video it was asked about last."""

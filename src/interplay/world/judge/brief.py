@@ -1,16 +1,27 @@
 """What a judge may know about a clip besides its frames: who is in the first frame, where, and what was asked for.
 
-Nothing of the motion is in a brief: no direction, no timing, nobody who speaks. Everything below ``verdict`` takes a
-brief and never a scene, so that nothing else of a scene's truth can reach an answer.
+Nothing of the motion is in it: no direction, no timing, nobody who speaks. ``known`` is all that any judge is handed of
+a scene; the exact judge reads it as a :class:`Brief`, and everything below ``verdict`` takes a brief and never a scene,
+so that nothing else of a scene's truth can reach an answer.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from interplay.world.scene import Member, Scene
+from interplay.world.scene import Event, Member, Scene
 from interplay.world.verbs import verb_named
 from interplay.world.verbs.base import Verb
+
+
+def known(scene: Scene) -> Scene:
+    """A scene of which only the first frame and the prompt are left.
+
+    It is built from what is known, and not by wiping out the rest, so that a field which scenes may get one day stays
+    out until somebody names it here.
+    """
+    events = tuple(Event(e.verb, e.subject, e.object, e.recipient, direction=0) for e in scene.events)
+    return Scene(scene.members, events, scene.width, scene.aspect, scene.background, wording=0)
 
 
 @dataclass(frozen=True)

@@ -95,11 +95,11 @@ class Evidence:
         """
         gap = self.gap(one, other)
         near: Flags = gap <= TOUCH
-        if "robot" in (self.brief.member(one).family, self.brief.member(other).family) and not self._held(one, other):
+        if "robot" in (self.brief.member(one).family, self.brief.member(other).family) and not self.held(one, other):
             near &= np.maximum.accumulate(lasting(np.nan_to_num(gap) > _SWUNG))
         return near
 
-    def _held(self, one: str, other: str) -> bool:
+    def held(self, one: str, other: str) -> bool:
         """Whether one of two has the other in its hands in the first frame."""
         held = [plot for plot in self.brief.plots if plot.kind.room.held]
         return any({one, other} == {plot.subject, plot.object} for plot in held)

@@ -1,4 +1,4 @@
-"""The judge's one entry: frames and a scene in, answers, presence and mask tracks out."""
+"""The judge's one entry: frames and a scene in, answers, presence, contacts and mask tracks out."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from numpy import ndarray
 from interplay.core.errors import InputError
 from interplay.records.masks import MaskTrack
 from interplay.world.judge.brief import Brief
+from interplay.world.judge.contacts import Contact, contacts
 from interplay.world.judge.evidence import Evidence
 from interplay.world.judge.presence import Presence, presence
 from interplay.world.judge.tracks import Recovery, full_size_mask, recover
@@ -43,6 +44,7 @@ class Verdict:
 
     findings: tuple[Finding, ...]
     presence: Presence
+    contacts: tuple[Contact, ...]
     recovery: Recovery
 
     def tracks(self) -> Mapping[str, MaskTrack]:
@@ -63,13 +65,13 @@ def judge(frames: UInt8[ndarray, "p y x 3"], scene: Scene) -> Verdict:
     brief = Brief.of(scene)
     _check(frames, brief)
     recovery = recover(frames, brief)
-    return Verdict(tuple(findings(recovery, brief)), presence(recovery), recovery)
-
-
-def findings(recovery: Recovery, brief: Brief) -> Iterator[Finding]:
-    """The answers to all questions, from what was recovered."""
     seen = Evidence(recovery, brief)
-    for number, plot in enumerate(brief.plots):
+    return Verdict(tuple(findings(seen)), presence(recovery), contacts(seen), recovery)
+
+
+def findings(seen: Evidence) -> Iterator[Finding]:
+    """The answers to all questions, from what is seen."""
+    for number, plot in enumerate(seen.brief.plots):
         case = Case(seen, plot)
         for place, shown_in in enumerate(SHOWN[plot.verb].all, start=1):
             frame = shown_in(case)
