@@ -34,6 +34,7 @@ from __future__ import annotations
 
 import argparse
 import platform
+import shlex
 import sys
 import time
 from collections import Counter
@@ -156,8 +157,8 @@ def main() -> None:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--clips", type=int, default=200, help="true clips of each split")
-    parser.add_argument("--faulty", type=int, default=30, help="clips of each split with every fault")
+    parser.add_argument("--clips", type=int, default=150, help="true clips of each split")
+    parser.add_argument("--faulty", type=int, default=20, help="clips of each split with every fault")
     parser.add_argument("--seed", type=int, default=561204, help="root seed of the scenes")
     parser.add_argument("--splits", default="test,heldout", help="splits of the world: train, test, heldout, solo")
     parser.add_argument("--verbs", default="", help="only clips with one of these verbs")
@@ -169,8 +170,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--backbone", default="tiny-cogvideox", help='clips also go through its autoencoder; "" leaves that out'
     )
-    parser.add_argument("--decoded", type=int, default=100, help="true clips that go through the autoencoder")
-    parser.add_argument("--decoded-faulty", type=int, default=30, help="clips with every fault that do")
+    parser.add_argument("--decoded", type=int, default=80, help="true clips that go through the autoencoder")
+    parser.add_argument("--decoded-faulty", type=int, default=20, help="clips with every fault that do")
     parser.add_argument("--no-list", dest="list", action="store_false", help="do not list wrong answers")
     parser.add_argument("--out", type=Path, default=None, help="write the table to this file too")
     arguments = parser.parse_args()
@@ -433,7 +434,7 @@ def closing(settings: Settings, seconds: Sequence[float], took: float) -> list[s
     if seconds:
         size = "x".join(str(n) for n in (settings.num_frames, *settings.size_hw))
         lines += [f"Judging a clip of {size} takes {1e3 * float(np.median(seconds)):.0f} ms of one core (median).", ""]
-    command = " ".join(["python", "benchmarks/world_judge.py", *sys.argv[1:]])
+    command = shlex.join(["python", "benchmarks/world_judge.py", *sys.argv[1:]])
     machine = f"{platform.machine()}, {platform.system()}, Python {platform.python_version()}, numpy {np.__version__}"
     return [*lines, f"`{command}` on one core ({machine}), {took:.0f} s.", ""]
 
