@@ -330,10 +330,10 @@ def _without_markers(clip: Clip) -> Clip:
             _without_markers,
             {
                 ("sga_subject", "id1", "no text tokens"),
-                ("sga_object", "id2", "no text tokens"),
+                ("sga_object", "id4", "no text tokens"),
                 ("all", "verb", "no verb marker in the caption"),
+                ("all", "id2", "a mask track without a marker"),
                 ("all", "id3", "a mask track without a marker"),
-                ("all", "id4", "a mask track without a marker"),
             },
         ),
     ],

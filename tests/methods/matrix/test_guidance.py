@@ -119,7 +119,8 @@ def test_open_layers_are_the_aligned_ones_and_else_the_published_ones(backbone: 
     assert (chosen.cmg_layers, chosen.cag_layers) == ((2,), (0, 1))
     assert with_layers(BOTH, backbone, aligned) == BOTH
     assert with_layers(GuidanceConfig(), backbone, Layers()) == GuidanceConfig()
-    deep = build(0, TinyCogVideoX(num_frames=9, size_hw=(16, 24), layers=42, heads=1, head_dim=16, text_length=16))
+    like_5b = {"layers": 42, "latent_channels": 16}
+    deep = build(0, TinyCogVideoX(num_frames=9, size_hw=(16, 24), heads=1, head_dim=16, text_length=16, **like_5b))
     published = with_layers(both, deep, Layers(v2t=(5,)))
     assert (published.cmg_layers, published.cag_layers) == ((5,), (12,))
     assert with_layers(both, deep, Layers()).cmg_layers == (7, 11)
