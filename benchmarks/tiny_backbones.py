@@ -69,7 +69,9 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=200, help="clips of each split")
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--guidance", type=float, default=1.0)
-    parser.add_argument("--seed", type=int, default=1, help="root seed of scenes and noise; other scenes than in pretraining")
+    parser.add_argument(
+        "--seed", type=int, default=1, help="root seed of scenes and noise; other scenes than in pretraining"
+    )
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--strips", type=Path, default=None, help="folder for a picture of samples per backbone")
     parser.add_argument("--cards", action="store_true", help="write scores and samples into the model cards")
