@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -69,6 +70,25 @@ def conditions(backbone: Backbone, pixels: np.ndarray) -> Conditions:
     return conditions_for(backbone, [PROMPT], as_tensor(pixels), grid)
 
 
+def stock_sample(pipeline: Any, guidance: float, **options: Any) -> torch.Tensor:
+    """Latents as a stock pipeline samples them, in the tokens or the grid that it gives."""
+    pipeline.set_progress_bar_config(disable=True)
+    latents: torch.Tensor = pipeline(
+        prompt=PROMPT,
+        negative_prompt="",
+        height=SMALL.size_hw[0],
+        width=SMALL.size_hw[1],
+        num_frames=SMALL.num_frames,
+        num_inference_steps=4,
+        guidance_scale=guidance,
+        max_sequence_length=SMALL.text_length,
+        generator=[torch.Generator().manual_seed(7)],
+        output_type="latent",
+        **options,
+    ).frames
+    return latents
+
+
 @pytest.mark.parametrize("guidance", [1.0, 3.0])
 def test_our_sampling_equals_the_stock_pipelines(
     guidance: float, pixels: np.ndarray, monkeypatch: pytest.MonkeyPatch
@@ -79,21 +99,7 @@ def test_our_sampling_equals_the_stock_pipelines(
     monkeypatch.setattr(DiagonalGaussianDistribution, "sample", lambda self, generator=None: self.mode())
     for backbone, options in ((first(), {}), (from_095(), {"image_cond_noise_scale": 0.0})):
         backbone.fit_latent_scale(backbone.encode_video(torch.rand(2, 3, 9, *SMALL.size_hw) * 2 - 1))
-        backbone.pipeline.set_progress_bar_config(disable=True)
-        stock = backbone.pipeline(
-            image=Image.fromarray(pixels),
-            prompt=PROMPT,
-            negative_prompt="",
-            height=SMALL.size_hw[0],
-            width=SMALL.size_hw[1],
-            num_frames=SMALL.num_frames,
-            num_inference_steps=4,
-            guidance_scale=guidance,
-            max_sequence_length=backbone.text_length,
-            generator=[torch.Generator().manual_seed(7)],
-            output_type="latent",
-            **options,
-        ).frames
+        stock = stock_sample(backbone.pipeline, guidance, image=Image.fromarray(pixels), **options)
         ours = sample(backbone, conditions(backbone, pixels), clip_generators([7]), steps=4, guidance_scale=guidance)
         stock = stock if stock.ndim == 5 else unpacked(stock, ours.shape[2:], backbone._patch)
         assert torch.allclose(ours, stock, atol=1e-4)
@@ -102,20 +108,7 @@ def test_our_sampling_equals_the_stock_pipelines(
 @pytest.mark.parametrize("guidance", [1.0, 3.0])
 def test_text_to_video_equals_the_stock_pipelines(guidance: float, pixels: np.ndarray) -> None:
     for backbone, stock_class in ((first(), LTXPipeline), (from_095(), LTXConditionPipeline)):
-        pipeline = stock_class(**backbone.pipeline.components)
-        pipeline.set_progress_bar_config(disable=True)
-        stock = pipeline(
-            prompt=PROMPT,
-            negative_prompt="",
-            height=SMALL.size_hw[0],
-            width=SMALL.size_hw[1],
-            num_frames=SMALL.num_frames,
-            num_inference_steps=4,
-            guidance_scale=guidance,
-            max_sequence_length=backbone.text_length,
-            generator=[torch.Generator().manual_seed(7)],
-            output_type="latent",
-        ).frames
+        stock = stock_sample(stock_class(**backbone.pipeline.components), guidance)
         of_text = backbone.without_first_frame()
         given = conditions(of_text, pixels)
         ours = sample(of_text, given, clip_generators([7]), steps=4, guidance_scale=guidance)
