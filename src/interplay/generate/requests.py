@@ -68,9 +68,8 @@ class Request:
     def grid(self, backbone: Backbone) -> TokenGrid:
         """The clip's token grid; :class:`InputError` about the request when the model does not take its size."""
         with self._about("size"):
-            grid = backbone.grid(self.num_frames, self.size_hw)
-            backbone.check_decodes(grid)
-        return grid
+            backbone.check_decodes(self.num_frames)
+            return backbone.grid(self.num_frames, self.size_hw)
 
     def check_fits(self, backbone: Backbone) -> None:
         """:class:`InputError` when the model does not take the clip's size, or has to be shown a first frame."""
