@@ -20,8 +20,11 @@ from interplay.core import artifacts
 from interplay.core.artifacts import Artifact
 from interplay.core.errors import InputError
 from interplay.core.files import read_json
+from interplay.generate.config import GenerateConfig
+from interplay.generate.run import run_prompts
 from interplay.records.formats.common.mask_files import write_mask_track
 from interplay.records.geometry import Fit
+from interplay.records.media.images import write_image
 from interplay.records.store.opening import open_clips
 from interplay.records.store.writer import StoreWriter
 
@@ -156,6 +159,18 @@ def test_tracks_that_cannot_be_of_the_generated_videos_are_refused(clips, genera
     with pytest.raises(InputError, match=r"mode data .* takes no tracks"):
         analyze.run(data, clips, out, tracks=tracks)
     assert not out.exists()
+
+
+def test_videos_of_a_table_of_prompts_are_refused_with_the_way_to_analyze_them(
+    clips, tracks, backbone_folder, store, tmp_path
+):
+    write_image(tmp_path / "first.png", store.frames(store.get(store.ids[0]))[0])
+    table = tmp_path / "prompts.csv"
+    table.write_text(f"prompt,clip_id,image\na man gives a ball to a woman,{store.ids[1]},first.png\n")
+    made = run_prompts(GenerateConfig(backbone=str(backbone_folder), steps=1), table, tmp_path / "made")
+    for given in ({"tracks": tracks}, {}):
+        with pytest.raises(InputError, match=r"made: was made from a table of prompts \(.*prompts\.csv\).* mode data"):
+            analyze.run(_replay(), clips, tmp_path / "out", generation=made, **given)
 
 
 def _stored(out: Path, chosen, store, fit: Fit | None = None) -> Artifact:

@@ -204,11 +204,20 @@ def test_masks_in_a_table_that_nobody_reads_are_told_once(
     assert told[0].startswith("masks of 1 of 2 clips are not read: the model alone is shown no instance map")
 
 
-def test_what_the_model_refuses_is_told_before_the_first_clip_is_made(
-    small: str, pictures: Path, tmp_path: Path
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"size": "30x16x9"}, r"row 3, field size, video width: 30 is not a multiple of 8"),
+        ({"size": "24x16x8"}, r"row 3, field size, number of frames: 8 is not"),
+        ({"image": None}, r"row 3, field image: .* makes videos of pictures, and there is none; give the first frame"),
+    ],
+)
+def test_what_the_model_refuses_is_told_before_a_picture_is_read(
+    small: str, pictures: Path, tmp_path: Path, changes: dict[str, object], told: str
 ) -> None:
     good = {"prompt": "a man", "image": str(pictures / "first.png")}
-    table = write(tmp_path, good, {**good, "size": "30x16x9"})
-    with pytest.raises(InputError, match=r"row 2, field size, video width: 30 is not a multiple of 8"):
+    (tmp_path / "text.png").write_text("no picture")
+    table = write(tmp_path, good, {**good, "image": "text.png"}, {**good, **changes})
+    with pytest.raises(InputError, match=told):
         run_prompts(GenerateConfig(backbone=small, steps=1), table, tmp_path / "out")
     assert not (tmp_path / "out.partial").exists()

@@ -37,12 +37,12 @@ def test_listed_buckets_stand_in_their_order_and_once() -> None:
 @pytest.mark.parametrize(
     ("size", "where", "cure"),
     [
-        ("720x480x48", "number of frames", "use 49"),
-        ("725x480x49", "video width", "use 720"),
-        ("720x490x49", "video height", "use 496"),
+        ("720x480x48", "number of frames", "use 45 or 49"),
+        ("725x480x49", "video width", "use 720 or 736"),
+        ("720x490x49", "video height", "use 480 or 496"),
     ],
 )
-def test_an_illegal_bucket_names_the_nearest_legal_number(size: str, where: str, cure: str) -> None:
+def test_an_illegal_bucket_names_the_legal_numbers_on_both_sides(size: str, where: str, cure: str) -> None:
     with pytest.raises(InputError) as caught:
         make_buckets(BucketConfig(sizes=(size,)), COGVIDEOX)
     assert caught.value.where == f"bucket {size} (width x height x frames), {where}"

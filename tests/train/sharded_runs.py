@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +50,9 @@ class Forked(nn.Module):
 
     _no_split_modules = ("Linear",)
 
-    def __init__(self) -> None:
+    def __init__(self, pause_s: float = 0.0) -> None:
         super().__init__()
+        self.pause_s = pause_s
         with torch.random.fork_rng():
             torch.manual_seed(0)
             self.blocks = nn.ModuleList([nn.Linear(1, 4), nn.Linear(4, 4)])
@@ -58,6 +60,7 @@ class Forked(nn.Module):
             self.seldom = nn.Parameter(torch.randn(3))
 
     def forward(self, generator: torch.Generator) -> dict[str, Tensor]:
+        time.sleep(self.pause_s)
         x = torch.randn(16, 1, generator=generator)
         loss = (self.predicted(x) - (3 * x[:, 0] - 1)).square().mean()
         if torch.rand((), generator=generator) < 0.3:
@@ -75,9 +78,9 @@ class Forked(nn.Module):
             return {"held_out": float(self.predicted(torch.ones(1, 1))), "seldom": float(self.seldom.detach().sum())}
 
 
-def small(folder: Path, accumulate: int) -> Trainer:
+def small(folder: Path, accumulate: int, pause_s: float = 0.0) -> Trainer:
     """A moving average, a best one, and examinations that put other weights in place."""
-    module, schedule = Forked(), Schedule(STEPS, peak=0.1, final=0.0, warmup=5)
+    module, schedule = Forked(pause_s), Schedule(STEPS, peak=0.1, final=0.0, warmup=5)
     config = LoopConfig.model_validate({"accumulate": accumulate, "ema_decay": 0.9, "save_every": 7})
     examination = Examination(5, module.held_out, "held_out")
     return Trainer(module, schedule, folder, name="fit", seed=3, loop=config, examination=examination)
@@ -107,6 +110,25 @@ def small_runs(folder: Path) -> None:
     if gone_on._processes.is_main:
         found = {"unbroken": unbroken, "gone on": gone_on, "taken": taken}
         torch.save({name: result(trainer) for name, trainer in found.items()}, folder / "results.pt")
+
+
+def slow_run(folder: Path) -> None:
+    """In shards, for somebody to kill."""
+    share_out()
+    small(folder / "killed", accumulate=1, pause_s=0.1).run()
+
+
+def runs_after_a_kill(folder: Path) -> None:
+    """In shards: the killed run gone on with, and an unbroken one."""
+    share_out()
+    found = {"gone on": small(folder / "killed", accumulate=1), "unbroken": small(folder / "unbroken", accumulate=1)}
+    went_on = found["gone on"].step
+    for trainer in found.values():
+        assert isinstance(trainer._layout, Shards)
+        trainer.run()
+    if found["gone on"]._processes.is_main:
+        told = {name: result(trainer) for name, trainer in found.items()}
+        torch.save({"went on": went_on, **told}, folder / "results.pt")
 
 
 class BrokenOffError(Exception):
@@ -155,4 +177,11 @@ def expert_runs(folder: Path, recipe: str, clips: str) -> None:
 if __name__ == "__main__":
     torch.set_num_threads(1)
     what, where, *arguments = sys.argv[1:]
-    {"small": small_runs, "whole": whole_runs, "experts": expert_runs}[what](Path(where), *arguments)
+    parts = {
+        "small": small_runs,
+        "slow": slow_run,
+        "after": runs_after_a_kill,
+        "whole": whole_runs,
+        "experts": expert_runs,
+    }
+    parts[what](Path(where), *arguments)

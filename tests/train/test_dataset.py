@@ -282,7 +282,7 @@ def test_a_clip_that_the_model_cannot_take_is_named_with_both_cures(backbone: Ba
     with pytest.raises(InputError) as caught:
         encoded(backbone, folder, tmp_path / "cache")
     assert caught.value.where == "clip train-00001, number of frames"
-    assert "use 9" in caught.value.cure
+    assert "use 5 or 9" in caught.value.cure
     assert "`buckets`" in caught.value.cure
 
 

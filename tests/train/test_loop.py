@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from accelerate.tracking import GeneralTracker
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor, nn
 
 from interplay.core.errors import InputError, InterplayError
@@ -245,6 +246,28 @@ def test_tensorboard_writes_where_it_is_told(tmp_path: Path) -> None:
     assert list(tracking.rglob("events.out.tfevents.*"))
     (told,) = tracking.rglob("hparams.yml")
     assert "matrix.lambda_sga: 0.01" in told.read_text()
+
+
+def test_tensorboard_shows_every_step_once_of_a_run_that_went_on(tmp_path: Path) -> None:
+    """Two processes are killed: one before any checkpoint, one after some steps behind its last."""
+
+    def begun() -> Trainer:
+        schedule, examination = Schedule(8, 0.1, 0.0, 0), Examination(2, lambda step: {"held_out": 1.0}, "held_out")
+        where = {"folder": tmp_path / "work", "tracking": tmp_path / "tracking", "trackers": checked(["tensorboard"])}
+        loop = LoopConfig(save_every=4)
+        return Trainer(Regression(), schedule, name="fit", seed=0, loop=loop, examination=examination, **where)
+
+    for steps in (3, 7):
+        killed = begun()
+        killed._open_trackers()
+        killed.advance(steps)
+    last = begun()
+    assert last.step == 4
+    last.run()
+    shown = EventAccumulator(str(tmp_path / "tracking" / "fit"))
+    shown.Reload()
+    assert [event.step for event in shown.Scalars("loss")] == list(range(8))
+    assert [event.step for event in shown.Scalars("held_out")] == [0, 2, 4, 6, 8]
 
 
 def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:

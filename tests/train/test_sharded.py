@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,6 +20,7 @@ from contracts.wan_variants import experts
 from interplay.core.artifacts import Artifact, open_artifact
 from interplay.core.errors import InputError
 from interplay.core.files import read_json
+from interplay.train.checkpoints import Checkpoints
 from interplay.train.config import TrainConfig
 from train import sharded_runs
 from train.launched import kill
@@ -33,13 +36,18 @@ CONFIGURED = {
 }
 
 
-def launch(*arguments: str) -> str:
-    """Run a part of :mod:`.sharded_runs` in two processes."""
+def start(*arguments: str) -> subprocess.Popen[bytes]:
+    """Begin a part of :mod:`.sharded_runs` in two processes."""
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     paths = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
     environment = {**os.environ, **CONFIGURED, "PYTHONPATH": os.pathsep.join(paths)}
     command += ["-m", "train.sharded_runs", *arguments]
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+
+def launch(*arguments: str) -> str:
+    """Run a part of :mod:`.sharded_runs` in two processes, to its end."""
+    process = start(*arguments)
     try:
         output, _ = process.communicate(timeout=600)
     finally:
@@ -66,6 +74,23 @@ def test_shards_end_as_one_process_does_also_where_gradients_are_missing(tmp_pat
         assert torch.allclose(other["weights"], expected["weights"], rtol=1e-4, atol=1e-5)
         for row, another in zip(other["examined"], expected["examined"], strict=True):
             assert row == pytest.approx(another, rel=1e-3, abs=1e-5)
+
+
+def test_shards_killed_at_a_random_point_end_with_the_same_bits(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path / "killed", "fit", 1)
+    process = start("slow", str(tmp_path))
+    try:
+        while process.poll() is None and not checkpoints.steps():
+            time.sleep(0.01)
+        time.sleep(random.uniform(0.0, 0.5))
+    finally:
+        kill(process)
+    launch("after", str(tmp_path))
+    found = torch.load(tmp_path / "results.pt")
+    assert 0 < found["went on"] < sharded_runs.STEPS, "the kill came too late to test anything"
+    unbroken, gone_on = found["unbroken"], found["gone on"]
+    assert torch.equal(unbroken["weights"], gone_on["weights"])
+    assert (unbroken["losses"], unbroken["examined"]) == (gone_on["losses"], gone_on["examined"])
 
 
 def test_a_whole_model_in_shards_ends_as_in_copies_though_broken_off(

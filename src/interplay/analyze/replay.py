@@ -56,6 +56,7 @@ class ReplayInputs:
 
     def check(self) -> None:
         """:class:`InputError` when there are no masks, or when one was not made from the other."""
+        _check_of_clips(self.generation)
         if self.evaluation is None and self.tracks is None:
             cure = (
                 "give its evaluation, or clips with mask tracks of the generated videos (--tracks), or choose mode=data"
@@ -165,6 +166,18 @@ class Replay(Source):
     def frames(self, case: Case) -> UInt8[ndarray, "p y x 3"]:
         """The generated video."""
         return read_video(self._folder / self._entries[case.clip.clip_id]["video"]).frames
+
+
+def _check_of_clips(generation: Artifact) -> None:
+    """:class:`InputError` about videos of a table of prompts: no dataset says who takes part in what in them."""
+    if "prompts" not in generation.manifest["inputs"]:
+        return
+    problem = f"was made from a table of prompts ({generation.input_path('prompts')}), and mode replay needs a dataset"
+    cure = (
+        "bring its videos with mask tracks as clips (interplay data convert) and analyze these in mode data: --clips "
+        "with --backbone, without --generation"
+    )
+    raise InputError(problem, where=generation.path, cure=cure)
 
 
 def check_made_from(artifact: Artifact, source: Artifact, name: str) -> None:

@@ -187,8 +187,12 @@ class Backbone(ABC):
     def grid(self, num_frames: int, size_hw: tuple[int, int]) -> TokenGrid:
         """The token grid of a clip of this many pixel frames at this size; ``InputError`` when it does not fit."""
 
-    def check_decodes(self, grid: TokenGrid) -> None:  # noqa: B027 (most autoencoders decode what they encode)
-        """:class:`.InputError` when clips of this geometry can be trained on and not be made."""
+    def check_decodes(self, num_frames: int) -> None:  # noqa: B027 (most autoencoders decode what they encode)
+        """:class:`.InputError` when the autoencoder does not decode clips of so many pixel frames.
+
+        Some of these can be trained on. What clips are made of is asked this before :meth:`grid`: where a model's rule
+        is stricter here, whoever follows the other one's advice would be refused a second time.
+        """
 
     @abstractmethod
     def sites(self) -> tuple[Site, ...]:

@@ -120,6 +120,9 @@ class Model:
             problem = "is not read: a scale of classifier-free guidance of 1 leads away from nothing"
             cure = "raise guidance_scale (--guidance) above 1, or leave it out"
             raise InputError(problem, where="generate, field negative_prompt", cure=cure)
+        # All of them, before any file is read: reading those of a large table takes a while.
+        for request in requests:
+            request.check_fits(self.backbone)
         without = []
         if not (self.adapter.sees_map or guidance.cmg_scale):
             _tell_unread_masks(requests, plain=self.adapter_source is None)

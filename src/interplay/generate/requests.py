@@ -24,7 +24,7 @@ from interplay.grid.token_grid import TokenGrid
 from interplay.methods.matrix.adapter import Adapter
 from interplay.methods.matrix.guidance import Course
 from interplay.methods.matrix.instance_map import masks_of
-from interplay.methods.matrix.showing import Shown, shown_at
+from interplay.methods.matrix.showing import Shown, missing_picture, shown_at
 from interplay.records.caption import Caption
 from interplay.records.clip import Clip
 from interplay.records.formats.common.mask_files import read_mask
@@ -68,9 +68,14 @@ class Request:
     def grid(self, backbone: Backbone) -> TokenGrid:
         """The clip's token grid; :class:`InputError` about the request when the model does not take its size."""
         with self._about("size"):
-            grid = backbone.grid(self.num_frames, self.size_hw)
-            backbone.check_decodes(grid)
-        return grid
+            backbone.check_decodes(self.num_frames)
+            return backbone.grid(self.num_frames, self.size_hw)
+
+    def check_fits(self, backbone: Backbone) -> None:
+        """:class:`InputError` when the model does not take the clip's size, or has to be shown a first frame."""
+        self.grid(backbone)
+        if self.image is None and backbone.sees_first_frame and not backbone.first_frame_is_optional:
+            raise missing_picture(backbone, f"{self.where}, field image")
 
     def caption(self, adapter: Adapter) -> Caption:
         """The prompt as the adapter reads it."""

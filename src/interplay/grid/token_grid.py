@@ -21,7 +21,7 @@ class TokenGrid:
 
     The first ``first_latents`` latent frames hold the first pixel frame, each of them. Only sizes that fit exactly are
     legal: ``frames - 1`` is a multiple of ``temporal_stride`` (causal first frame), and latents divide into patches.
-    Anything else is an :class:`InputError` that names the nearest legal number.
+    Anything else is an :class:`InputError` that names the legal numbers on both sides.
     """
 
     frames: int
@@ -83,19 +83,20 @@ class TokenGrid:
         # Legal counts are first, first + per_token, ...: the latent frames then divide into temporal patches.
         first = 1 + self.temporal_stride * (-self.first_latents % self.patch[0])
         if self.frames < first or (self.frames - first) % per_token:
-            legal = _nearest(self.frames, first, per_token)
+            cure = f"use {neighbours(self.frames, first, per_token)}"
             rule = f"{first} + a multiple of {per_token}"
-            raise InputError(f"{self.frames} is not {rule}", where="number of frames", cure=f"use {legal}")
+            raise InputError(f"{self.frames} is not {rule}", where="number of frames", cure=cure)
 
     @staticmethod
     def _check_side(name: str, size: int, unit: int) -> None:
         if size < unit or size % unit:
-            legal = _nearest(size, unit, unit)
-            raise InputError(f"{size} is not a multiple of {unit}", where=f"video {name}", cure=f"use {legal}")
+            cure = f"use {neighbours(size, unit, unit)}"
+            raise InputError(f"{size} is not a multiple of {unit}", where=f"video {name}", cure=cure)
 
 
-def _nearest(value: int, first: int, step: int) -> int:
-    """The member of ``first, first + step, ...`` nearest to ``value`` (the smaller one when two are as near)."""
-    steps = max(0, (value - first) // step)
-    below = first + steps * step
-    return below if value - below <= below + step - value else below + step
+def neighbours(value: int, first: int, step: int) -> str:
+    """The members of ``first, first + step, ...`` on both sides of ``value`` in words; ``first`` alone below it."""
+    if value < first:
+        return str(first)
+    below = first + (value - first) // step * step
+    return f"{below} or {below + step}"

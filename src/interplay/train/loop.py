@@ -35,7 +35,7 @@ from interplay.train.optimizers import OptimizerConfig, build_optimizers
 from interplay.train.precision import Precision
 from interplay.train.processes import Processes, make_accelerator
 from interplay.train.sharding import Shards, check_shards
-from interplay.train.trackers import flat
+from interplay.train.trackers import flat, started_at
 from interplay.train.zero import Zero, check_zero
 
 ScheduleShape = Literal["cosine", "linear", "constant"]
@@ -283,12 +283,18 @@ class Trainer:
         self._track(row, self.step)
 
     def _open_trackers(self) -> None:
-        if self._accelerator.log_with:
-            self._accelerator.init_trackers(self.name, config=flat(self._settings) or None)
+        if not self._accelerator.log_with:
+            return
+        started = started_at(self.step)
+        self._accelerator.init_trackers(self.name, config=flat(self._settings) or None, init_kwargs=started)
+        # What was measured at this very step lies in the checkpoint: it is hidden, too, and not measured again.
+        for row in (row for row in self.examined[-1:] if row["step"] == self.step):
+            for tracker in (tracker for tracker in self._accelerator.trackers if tracker.name in started):
+                tracker.log(_told(row), step=self.step)
 
     def _track(self, row: Mapping[str, float], step: float) -> None:
         if self._accelerator.log_with:
-            self._accelerator.log({key: value for key, value in row.items() if key != "step"}, step=int(step))
+            self._accelerator.log(_told(row), step=int(step))
 
     def _progress(self) -> Progress:
         return Progress(self.name, self.schedule.steps, done=self.step)
@@ -376,3 +382,8 @@ class Trainer:
             check_zero(accelerator, optimizer, precision, self.loop.clip_grad_norm)
         elif kind not in ("NO", "FSDP") and not kind.startswith("MULTI_"):
             refuse(f"asks for {kind}, of which checkpoints cannot be exact here", "use DDP, FSDP2 or DeepSpeed")
+
+
+def _told(row: Mapping[str, float]) -> dict[str, float]:
+    """What trackers are told of a row beside its step."""
+    return {key: value for key, value in row.items() if key != "step"}

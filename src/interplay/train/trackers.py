@@ -27,6 +27,16 @@ def checked(names: Sequence[str]) -> list[Any]:
     return list(names)
 
 
+def started_at(step: int) -> dict[str, dict[str, int]]:
+    """Options by tracker for a run that starts, or goes on, at this step.
+
+    TensorBoard reads all files of a folder as one run: it is told to hide what a run that was killed after its last
+    checkpoint had said of this step and later ones, which will be said again. The others that accelerate knows begin a
+    run of their own with every start.
+    """
+    return {"tensorboard": {"purge_step": step}}
+
+
 def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, bool | int | float | str]:
     """Settings as all trackers take them: ``matrix.lambda_sga``, and lists and ``null`` in words."""
     found: dict[str, bool | int | float | str] = {}

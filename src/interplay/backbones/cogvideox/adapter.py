@@ -33,7 +33,7 @@ from interplay.backbones.native import Native, stock_sampling
 from interplay.backbones.pipeline_backbone import PipelineBackbone
 from interplay.backbones.widen import with_beside, with_zeros_behind
 from interplay.core.errors import InputError
-from interplay.grid.token_grid import TokenGrid
+from interplay.grid.token_grid import TokenGrid, neighbours
 
 if TYPE_CHECKING:
     from diffusers import (
@@ -99,13 +99,13 @@ class CogVideoX(PipelineBackbone):
             first_latents=self._first_latents,
         )
 
-    def check_decodes(self, grid: TokenGrid) -> None:
+    def check_decodes(self, num_frames: int) -> None:
         # The stock decoder takes latent frames in pairs, and the first one for a single picture only where one is over:
         # of two latent frames it makes eight pictures, not five.
-        pair = 2 * grid.temporal_stride
-        if (grid.frames - 1) % pair:
-            cure = f"use {1 + pair * max(1, round((grid.frames - 1) / pair))}"
-            problem = f"{grid.frames} is not 1 + a multiple of {pair}, which is what the autoencoder decodes"
+        pair = 2 * int(self.vae.config.temporal_compression_ratio)
+        if (num_frames - 1) % pair:
+            cure = f"use {neighbours(num_frames, 1, pair)}"
+            problem = f"{num_frames} is not 1 + a multiple of {pair}, which is what the autoencoder decodes"
             raise InputError(problem, where="number of frames", cure=cure)
 
     def sites(self) -> tuple[Site, ...]:

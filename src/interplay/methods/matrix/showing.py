@@ -117,12 +117,15 @@ def guided_words(backbone: Backbone, config: GuidanceConfig, clip: Shown, grid: 
     raise InputError(problem, where=f"{clip.where}, field masks", cure=cure)
 
 
+def missing_picture(backbone: Backbone, where: str) -> InputError:
+    """What to tell somebody who gives no first frame to a model that has to be shown one."""
+    problem = f"{backbone.name} makes videos of pictures, and there is none"
+    return InputError(problem, where=where, cure="give the first frame, or use a text-to-video model")
+
+
 def _pixels(backbone: Backbone, clip: Shown, grid: TokenGrid) -> Tensor:
     if clip.first_frame is None:
         if backbone.sees_first_frame:
-            problem = f"{backbone.name} makes videos of pictures, and there is none"
-            raise InputError(
-                problem, where=f"{clip.where}, field image", cure="give the first frame, or use a text-to-video model"
-            )
+            raise missing_picture(backbone, f"{clip.where}, field image")
         return torch.zeros(3, grid.height, grid.width)
     return to_tensor(clip.first_frame[None])[:, 0]

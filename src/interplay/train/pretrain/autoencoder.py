@@ -42,8 +42,8 @@ def check_crops(backbone: Backbone, settings: AutoencoderConfig) -> None:
     clip = backbone.grid(backbone.native_frames, backbone.native_size_hw)
     length, side, place = settings.crop_frames, settings.crop_px, f"recipe, phase {settings.name}"
     try:
-        crop = replace(clip, frames=length, height=side, width=side, patch=(1, 1, 1), first_latents=1)
-        backbone.check_decodes(crop)
+        backbone.check_decodes(length)
+        replace(clip, frames=length, height=side, width=side, patch=(1, 1, 1), first_latents=1)
     except InputError as error:
         raise InputError(error.problem, where=f"{place}, crops, {error.where}", cure=error.cure) from None
     if length > clip.frames or side > min(clip.height, clip.width):
