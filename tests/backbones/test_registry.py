@@ -31,6 +31,13 @@ def test_head_tail_and_size_of_a_large_file_count(tmp_path: Path, monkeypatch: p
     assert len(found) == 4
 
 
+def test_damaged_weights_are_named_before_anything_is_loaded(tmp_path: Path) -> None:
+    folder = pipeline(tmp_path / "one", b"a page that says the file has moved")
+    (tmp_path / "one" / "model_index.json").write_text('{"_class_name": "CogVideoXPipeline"}')
+    with pytest.raises(InputError, match=r"vae/model\.safetensors: is no whole safetensors file"):
+        load_backbone(folder)
+
+
 def test_a_card_and_a_manifest_are_no_weights(tmp_path: Path) -> None:
     one = pipeline(tmp_path / "one", b"weights")
     before = backbone_input(one).identity

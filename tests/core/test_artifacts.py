@@ -293,6 +293,9 @@ def test_a_full_disk_is_named_and_the_work_is_kept(tmp_path: Path) -> None:
 def test_an_absent_one_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"none: there is no such folder"):
         open_artifact(tmp_path / "none")
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"file: is a file; name the folder"):
+        open_artifact(tmp_path / "file")
     with pytest.raises(InputError, match=r"is no artifact \(no manifest.json\)"):
         open_artifact(tmp_path)
 
@@ -367,6 +370,13 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(InputError, match="cannot be written"):
         build_at(tmp_path / "file" / "below" / "out")
+
+
+def test_an_infinite_setting_is_named_before_anything_is_begun(tmp_path: Path) -> None:
+    settings = {"fps": 8.0, "loop": {"betas": [0.9, float("inf")]}}
+    with pytest.raises(InputError, match=r"settings of the clips, field loop\.betas\.1: is inf; give a finite number"):
+        build(tmp_path / "out", kind="clips", config=settings, inputs={}, make=lambda folder: {})
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_external_input_counts_by_its_identity(tmp_path: Path) -> None:

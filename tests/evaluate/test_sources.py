@@ -16,6 +16,8 @@ from interplay.evaluate.judges.none import NoJudge
 from interplay.evaluate.sources import cases
 from interplay.records.clip import Clip
 from interplay.records.store.reader import ClipStore
+from interplay.world.make import WorldConfig
+from interplay.world.make import run as make_world
 from interplay.world.scene import Scene
 
 MOTION = {"direction": 0, "start": 0.0, "end": 1.0}
@@ -71,6 +73,12 @@ def test_clips_that_differ_in_their_motion_alone_are_handed_alike(clips):
     other = replace(scene, events=events, wording=scene.wording + 1, speaker=scene.members[0].id, speech=9)
     handed = [Media.of(with_scene(clip, each.to_json()), Path("clip.mp4")) for each in (scene, other)]
     assert json.dumps(handed[0].scene) == json.dumps(handed[1].scene)
+
+
+def test_videos_of_other_clips_are_named_with_the_way_to_judge_them(clips, generate, tmp_path):
+    other = make_world(WorldConfig(seed=5, test=1, heldout=0), tmp_path / "other")
+    with pytest.raises(InputError, match=r"generation: shows test-00001, and .*other has no such clip.*whose clip_id"):
+        cases(EvaluateConfig(), other, generate(lambda frames: frames))
 
 
 def test_a_clip_without_truth_is_handed_without_a_scene(clips):

@@ -17,6 +17,7 @@ from interplay.backbones.registry import load_backbone
 from interplay.core import artifacts
 from interplay.core.errors import InputError
 from interplay.generate.config import SamplingConfig
+from interplay.generate.made import check_name
 from interplay.generate.model import Model
 from interplay.generate.requests import Request
 from interplay.methods.matrix.config import MatrixConfig
@@ -224,6 +225,16 @@ def test_what_a_model_needs_and_does_not_take(model: Model, pictures: Path, tmp_
         blind.generate("a man", image=pictures / "first.png")
     with pytest.raises(InputError, match="no device of this machine"):
         interplay.load(str(tmp_path / "t2v"), device="warp:1")
+
+
+def test_a_place_that_cannot_be_written_is_named_before_a_clip_is_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
+    for folder in ("file", "file/below", "gone"):
+        with pytest.raises(InputError, match=r"man\.mp4: cannot be written \(.*\); choose a folder"):
+            check_name(tmp_path / folder / "man.mp4", overwrite=False)
+    check_name(tmp_path / "new" / "below" / "man.mp4", overwrite=False)
+    assert not (tmp_path / "new").exists()
 
 
 def test_nothing_changed_is_taken_for_the_same(model: Model, small: str, pictures: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import torch
 
 from interplay.backbones.base import Backbone
 from interplay.backbones.native import OF_THE_WORLD
+from interplay.backbones.weights import check_weights
 from interplay.core.artifacts import External
 from interplay.core.config import digest
 from interplay.core.errors import InputError
@@ -153,6 +154,7 @@ def load_backbone(
     With ``text_to_video`` it is shown no first frame (:meth:`.Backbone.without_first_frame`).
     """
     adapter, folder = _adapter(name_or_folder)
+    check_weights(sorted(folder.glob("*/*.safetensors")))
     backbone = adapter.load(folder, device or torch.device("cpu"), dtype)
     assert isinstance(backbone, Backbone)
     backbone.name = name_or_folder

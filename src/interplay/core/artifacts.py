@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from interplay.core.config import Config, digest, jsonable
+from interplay.core.config import Config, check_finite, digest, jsonable
 from interplay.core.errors import InputError
 from interplay.core.files import exclusive, fsync_folder, full_disk_named, write_json
 from interplay.core.manifest import (
@@ -95,6 +95,8 @@ def open_artifact(path: Path, kind: str | None = None) -> Artifact:
     :class:`InputError` when there is none, when it is of another kind than ``kind``, when its manifest is unreadable,
     or when a file it lists is missing or has another size (the digests are checked by :func:`verify`).
     """
+    if path.is_file():
+        raise InputError("is a file", where=path, cure="name the folder that a stage wrote as --out")
     if not path.is_dir():
         raise _absent(path)
     if not (path / MANIFEST).is_file():
@@ -137,6 +139,7 @@ def build(
     # Absolute without resolving links: `runs/x/..` and "." must have a name to put `.partial` and `.lock` behind.
     out = Path(os.path.abspath(out))
     identities = {name: artifact.identity for name, artifact in inputs.items()}
+    check_finite(jsonable(config), f"settings of the {kind}")
     identity = digest([kind, config, identities])
     with full_disk_named(out.parent), exclusive(beside(out, ".lock"), owner=out):
         recover_from_a_broken_swap(out)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import math
 import typing
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from pathlib import Path
@@ -73,6 +74,22 @@ def jsonable(config: Any) -> Any:
     if isinstance(config, Mapping):
         return dict(config)
     raise TypeError(f"{type(config).__name__} is neither a config nor JSON-able")
+
+
+def check_finite(settings: Any, where: str) -> None:
+    """:class:`InputError` about the first infinite number in plain JSON values: JSON has none, and so no digest."""
+    for key, number in _numbers(settings):
+        if not math.isfinite(number):
+            raise InputError(f"is {number}", where=f"{where}, field {key}", cure="give a finite number")
+
+
+def _numbers(value: Any, key: str = "") -> Iterator[tuple[str, float]]:
+    """Every fraction inside a plain JSON value, with its key (``guidance.cmg_scale``)."""
+    if isinstance(value, float):
+        yield key, value
+    elif isinstance(value, Mapping | list):
+        for name, part in value.items() if isinstance(value, Mapping) else enumerate(value):
+            yield from _numbers(part, f"{key}.{name}" if key else str(name))
 
 
 # --- reading -----------------------------------------------------------------------------------------------------

@@ -31,6 +31,12 @@ def cases(config: EvaluateConfig, clips: Artifact, generation: Artifact | None) 
     if generation is None:
         return [_case(clip, store.folder / clip.video) for clip in _chosen(config, store)]
     listed = _listed(generation)
+    known = set(store.ids)
+    for clip_id, _ in listed:
+        if clip_id not in known:
+            problem = f"shows {clip_id}, and {clips.path} has no such clip to ask questions about"
+            cure = "give the clips that it was made from, or make prompts whose clip_id is that of a clip"
+            raise InputError(problem, where=generation.path, cure=cure)
     return [_case(store.get(clip_id), generation.path / video) for clip_id, video in listed]
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from jaxtyping import UInt8
@@ -102,6 +103,13 @@ def check_name(video: Path, *, overwrite: bool) -> None:
     for file in (video, sidecar_of(video)):
         if file.exists() and not overwrite:
             raise InputError("exists already", where=file, cure="give another name, or allow overwriting (--overwrite)")
+    try:
+        # In the folder, or in the first one above it that is there: nothing is left behind by asking.
+        with TemporaryFile(dir=next(folder for folder in video.absolute().parents if os.path.lexists(folder))):
+            pass
+    except OSError as error:
+        cure = "choose a folder that you may write to"
+        raise InputError(f"cannot be written ({error.strerror})", where=video, cure=cure) from error
 
 
 def sidecar_of(video: Path) -> Path:

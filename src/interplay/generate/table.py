@@ -37,7 +37,7 @@ class PromptRow(Config):
     masks: str | None = None
     seed: int | None = Field(default=None, ge=0, lt=2**63)
     size: str | None = None
-    fps: float | None = Field(default=None, gt=0)
+    fps: float | None = Field(default=None, gt=0, allow_inf_nan=False)
 
     @field_validator("size")
     @classmethod

@@ -187,6 +187,14 @@ def test_what_is_no_adapter_for_this_model_is_refused(folders, tmp_path: Path, c
         load_adapter(load_backbone(str(folders("tiny-cogvideox"))), tmp_path)
 
 
+def test_a_damaged_adapter_is_named(folders, tmp_path: Path) -> None:
+    backbone, lora = load_backbone(str(folders("tiny-cogvideox"))), tmp_path / "pytorch_lora_weights.safetensors"
+    lora.write_bytes(b"a picture, or whatever else somebody named by mistake")
+    for named in (tmp_path, lora):
+        with pytest.raises(InputError, match=r"lora_weights\.safetensors: is no whole safetensors file"):
+            load_adapter(backbone, named)
+
+
 @pytest.fixture(scope="module")
 def wan_folder(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A very small Wan 2.1 image-to-video: with a CLIP image encoder."""

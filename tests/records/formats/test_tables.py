@@ -36,6 +36,14 @@ def test_what_is_written_is_read(tmp_path, suffix):
     assert columns_of(path) == ("n", "prompt")
 
 
+@pytest.mark.parametrize(("mark", "told"), [(";", "semicolons"), ("\t", "tabs")])
+def test_other_marks_than_commas_are_named(tmp_path, mark, told):
+    path = tmp_path / "data.csv"
+    path.write_text(f"prompt{mark}image\na man, a ball{mark}first.png\n")
+    with pytest.raises(InputError, match=f"data.csv: has {told} between its columns; save it with commas"):
+        read_table(path)
+
+
 @given(cells=st.lists(st.tuples(TEXT, TEXT), min_size=1))
 def test_any_text_comes_back_from_csv(tmp_path_factory, cells):
     path = tmp_path_factory.mktemp("csv") / "data.csv"

@@ -24,6 +24,7 @@ from torch import Tensor
 
 from interplay.backbones.base import Backbone
 from interplay.backbones.batch import Batch
+from interplay.backbones.weights import check_weights
 from interplay.backbones.widen import beside
 from interplay.core.errors import InputError
 from interplay.grid.token_grid import TokenGrid
@@ -104,6 +105,7 @@ def save_adapter(backbone: Backbone, folder: Path, installed: Installed | None, 
 def load_adapter(backbone: Backbone, path: Path) -> Adapter:
     """Load what :func:`save_adapter` wrote, a folder with a LoRA alone, or a file of the released training code."""
     if path.is_file():
+        check_weights([path])
         with tempfile.TemporaryDirectory() as folder:
             convert(path, Path(folder))
             return load_adapter(backbone, Path(folder))
@@ -111,6 +113,7 @@ def load_adapter(backbone: Backbone, path: Path) -> Adapter:
     if not any(file.is_file() for file in (lora, projection, parts)):
         cure = f"give a folder with {LORA_FILE}, or a checkpoint of MATRIX's released code"
         raise InputError("holds no adapter", where=path, cure=cure)
+    check_weights(file for file in (lora, projection, parts) if file.is_file())
     installed = _install(backbone, projection) if projection.is_file() else None
     if lora.is_file():
         backbone.load_lora(path)

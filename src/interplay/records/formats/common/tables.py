@@ -145,6 +145,10 @@ def _csv_rows(text: str, path: Path) -> Iterator[Record | InputError]:
             yield dict(zip(columns, [*cells, *[None] * (len(columns) - len(cells))], strict=True))
 
 
+# What spreadsheets put between columns in other countries or on other menus.
+_OTHER_MARKS = {";": "semicolons", "\t": "tabs"}
+
+
 def _csv_header(reader: Any, path: Path) -> list[str]:
     try:
         columns = [name.strip() for name in next(reader, [])]
@@ -153,6 +157,8 @@ def _csv_header(reader: Any, path: Path) -> list[str]:
         raise InputError(f"is not valid CSV ({error})", where=where, cure="mend the quotes of the header") from error
     if any("\0" in name for name in columns):
         raise InputError("the header holds NUL bytes", where=path, cure="save it as UTF-8 (not UTF-16)")
+    if len(columns) == 1 and (found := [told for mark, told in _OTHER_MARKS.items() if mark in columns[0]]):
+        raise InputError(f"has {found[0]} between its columns", where=path, cure="save it with commas between them")
     for name in columns:
         if name and columns.count(name) > 1:
             raise InputError(f"has the column {name!r} twice", where=path, cure="keep one of them")
