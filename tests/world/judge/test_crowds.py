@@ -166,3 +166,16 @@ def test_hands_that_meet_at_a_cup_meet(noise):
     )
     scene = staged(members, Event("shake hands", "id1", "id2", None, -1), width=1.67)
     assert len(yes(judge(shown(scene, "strong", noise), scene))) == 10
+
+
+@pytest.mark.parametrize("noise", [0, 5])
+def test_a_ball_that_ends_behind_a_box_and_legs_is_hidden(noise):
+    """Where a worn box and ball overlap the picture is neither purple nor teal, but it is no stage."""
+    members = (
+        Member("id1", "man", "yellow", 0.9234, 0.0, 1),
+        Member("id2", "girl", "green", 1.1534, 0.06, 1, 1),
+        Member("id3", "ball", "teal", 1.5484, 0.06, 1, 1),
+        Member("id4", "box", "purple", 1.3484, 0.06, -1, 1),
+    )
+    scene = staged(members, Event("push", "id1", "id4", None, 1), width=1.6934)
+    assert judge(shown(scene, "strong", noise), scene).presence.vanished_frames == ()
