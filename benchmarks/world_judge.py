@@ -16,7 +16,8 @@ is not handed over from who should get it; who vanishes, or trades places, is no
 who trade are less than 0.22 apart; who takes part in another's place is not half in sight at the end, or of who looks
 the head is not; who touches the wrong one, or is the wrong one who touches, ends within 0.05 of something else too, and
 so does the hand or gripper of who waves or points in another's place or to somebody else, and what somebody else was
-given, of who should have got it. A grown-up is 0.58 high.
+given, of who should have got it; who takes part in the other event is hidden, in a frame since that began, so that less
+than half is left of what the true clip shows of it, or so is, at the end, who is held back. A grown-up is 0.58 high.
 
 *Tracks*: intersection over union of a member's true and recovered pixels, all frames of a clip together. *Contacts*:
 the true ones are pairs of who touches whom; a pair is found if the judge names it too, and an extra one only the judge

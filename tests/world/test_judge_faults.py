@@ -199,3 +199,47 @@ def test_what_nearly_reaches_somebody_might_have_been_handed_over():
     assert planted_into("not handed over", scene) is Unplanted.UNSEEN
     apart = replace(scene, members=(man, box, replace(girl, x=0.35)))
     assert isinstance(planted_into("not handed over", apart), Planted)
+
+
+# A girl who holds a cup steps back for it to come to her by itself, to where a robot arm turns off a lamp behind her.
+STEPS_BACK = Scene(
+    (
+        Member("id1", "girl", "red", 0.49, 0.0, -1),
+        Member("id2", "cup", "yellow", 0.20, 0.14, -1),
+        Member("id3", "robot arm", "green", 1.11, 0.06, -1, 1),
+        Member("id4", "lamp", "blue", 0.80, 0.06, 1, 1),
+    ),
+    (Event("hold", "id1", "id2", None, -1, 0.0, 0.62), Event("turn off", "id3", "id4", None, -1, 0.38, 1.0)),
+    1.67,
+    80 / 48,
+    0,
+    0,
+)
+
+
+def test_who_is_held_back_before_what_the_other_event_is_about_hides_it():
+    girl, cup, robot, lamp = STEPS_BACK.members
+    away = replace(STEPS_BACK, members=(girl, cup, replace(robot, x=1.4), replace(lamp, x=1.09)))
+    made = {
+        scene: OF_EVENTS["effect without contact"](Plant(scene, 0, NUM_FRAMES, SIZE, np.random.default_rng(0)))
+        for scene in (STEPS_BACK, away)
+    }
+    assert made[STEPS_BACK] is Unplanted.UNSEEN
+    assert isinstance(made[away], Planted)
+
+
+def test_of_two_beside_a_lamp_the_one_who_faces_it_turns_it_off():
+    """A man who pulls a cart stops short of it with his back to the lamp, nearer in the picture than who works it."""
+    members = (
+        Member("id1", "man", "blue", 0.8935, 0.06, 1, 1),
+        Member("id2", "cart", "yellow", 1.2815, 0.06, -1, 1),
+        Member("id3", "man", "purple", 0.2013, 0.0, -1),
+        Member("id4", "lamp", "teal", 0.5293, 0.0, 1),
+    )
+    events = Event("pull", "id1", "id2", None, 1, 0.0, 0.62), Event("turn off", "id3", "id4", None, 1, 0.38, 1.0)
+    scene = Scene(members, events, 1.5, 80 / 48, 0, 0)
+    clip = OF_EVENTS["effect without contact"](Plant(scene, 0, NUM_FRAMES, SIZE, np.random.default_rng(0)))
+    assert isinstance(clip, Planted)
+    yes = {(finding.interaction, finding.name) for finding in judge(clip.frames, scene).findings if finding.yes}
+    assert clip.kept <= yes
+    assert not clip.denied & yes

@@ -141,3 +141,41 @@ def test_who_only_reaches_out_a_short_way_acts():
     man, ball = Member("id1", "man", "teal", 0.2257, 0.0, 1), Member("id2", "ball", "purple", 0.4781, 0.14, -1)
     scene = staged((man, ball), Event("touch", "id1", "id2", None, 1), background=5)
     assert len(yes(judge(shown(scene), scene))) == 10
+
+
+def test_a_robot_arm_stands_where_it_is_bolted_down_while_somebody_hides_its_column():
+    members = (
+        Member("id1", "robot arm", "purple", 0.71, 0.06, 1, 1),
+        Member("id2", "jug", "yellow", 1.28, 0.06, 1, 1),
+        Member("id3", "girl", "red", 0.3, 0.0, 1),
+        Member("id4", "cup", "green", 0.92, 0.14, 1),
+    )
+    events = Event("point", "id1", "id2", None, 1), Event("touch", "id3", "id4", None, 1)
+    scene = staged(members, *events, width=1.67)
+    verdict = judge(shown(scene), scene)
+    assert len(yes(verdict, 0)) == len(yes(verdict, 1)) == 10
+
+
+@pytest.mark.parametrize("noise", [1, 3])
+def test_hands_that_meet_at_a_cup_meet(noise):
+    """A cup stands before the hands, and of worn hands even less is seen."""
+    members = (
+        Member("id1", "boy", "red", 0.66, 0.06, -1, 1),
+        Member("id2", "man", "green", 0.17, 0.06, 1, 1),
+        Member("id3", "cup", "blue", 0.40, 0.14, -1),
+    )
+    scene = staged(members, Event("shake hands", "id1", "id2", None, -1), width=1.67)
+    assert len(yes(judge(shown(scene, "strong", noise), scene))) == 10
+
+
+@pytest.mark.parametrize("noise", [0, 5])
+def test_a_ball_that_ends_behind_a_box_and_legs_is_hidden(noise):
+    """Where a worn box and ball overlap the picture is neither purple nor teal, but it is no stage."""
+    members = (
+        Member("id1", "man", "yellow", 0.9234, 0.0, 1),
+        Member("id2", "girl", "green", 1.1534, 0.06, 1, 1),
+        Member("id3", "ball", "teal", 1.5484, 0.06, 1, 1),
+        Member("id4", "box", "purple", 1.3484, 0.06, -1, 1),
+    )
+    scene = staged(members, Event("push", "id1", "id4", None, 1), width=1.6934)
+    assert judge(shown(scene, "strong", noise), scene).presence.vanished_frames == ()

@@ -231,14 +231,22 @@ class Evidence:
     def mover(self, thing: str, onset: int | None) -> str | None:
         """Who set off a change of a thing: who touched it as the change began, and had come or reached out to do so.
 
-        Of several it is the one who is nearest to it from the first touch on. Whoever has not moved at all stands by.
+        Of several it is the one who is nearest to it from the first touch on, but who turns the back to it has no hand
+        there. Whoever has not moved at all stands by.
         """
         if onset is None:
             return None
         touching = [a for a in self.actors if self.recently(self.touch(a, thing))[onset]]
         active = [a for a in touching if self.acts(a)[: onset + 1].any()]
         around = slice(max(onset - 1, 0), onset + 3)
-        return min(active, key=lambda a: mean(self.gap(a, thing)[around]), default=None)
+        handy = [a for a in active if not mostly(self._turned_away(a, thing)[around])]
+        return min(handy or active, key=lambda a: mean(self.gap(a, thing)[around]), default=None)
+
+    def _turned_away(self, actor: str, thing: str) -> Flags:
+        """In which frames a thing is clearly behind an actor's back."""
+        beyond = self.track(thing).x - self.track(actor).x
+        away: Flags = (self.facing(actor) * beyond < 0) & (np.abs(beyond) >= NUDGE)
+        return away
 
     def _kept(self, values: Floats, *keys: str) -> Floats:
         """Values of the last frame in which all of these members were seen, where one is hidden behind others."""

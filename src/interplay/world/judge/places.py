@@ -25,6 +25,8 @@ _WHOLE = 0.7
 _DIRT = 0.02
 # Of a robot arm, what is below this height does not move; its arm does.
 _ROBOT_COLUMN = 0.19
+# Of a column that is in sight at least this share of the robot's own colour is down there: half of what it is at rest.
+_COLUMN_SEEN = 0.17
 
 
 class Place(NamedTuple):
@@ -54,7 +56,7 @@ def places_of(
             found.append(NOWHERE)
             continue
         if not look.is_thing:
-            place = _alive(look, mask[frame], own[frame], view)
+            place = _alive(look, mask[frame], own[frame], before, view)
         elif home is not None and home.there[frame]:
             place = _standing(look, mask[frame], view)
         else:
@@ -65,14 +67,20 @@ def places_of(
     return values
 
 
-def _alive(look: Appearance, mask: Bool[ndarray, "y x"], own: Bool[ndarray, "y x"], view: View) -> Place:
+def _alive(
+    look: Appearance, mask: Bool[ndarray, "y x"], own: Bool[ndarray, "y x"], before: Place | None, view: View
+) -> Place:
     rows, columns = np.nonzero(mask)
     low, high = _extremes(rows, view)
     body_rows, body = np.nonzero(own) if own.any() else (rows, columns)
-    if look.member.family == "robot":
-        column = body[body_rows >= view.row(look.member.y + _ROBOT_COLUMN)]
-        body = column if column.size else body
     x = (float(np.median(body)) + 0.5) / view.unit
+    if look.member.family == "robot":
+        # It is bolted down: while its column is hidden it stands where it did, wherever a lowered arm is.
+        column = body[body_rows >= view.row(look.member.y + _ROBOT_COLUMN)]
+        if before is not None and column.size < _COLUMN_SEEN * look.area:
+            x = before.x
+        elif column.size:
+            x = (float(np.median(column)) + 0.5) / view.unit
     return Place(x, view.y(float(rows.mean()) + 0.5), low, high)
 
 

@@ -54,7 +54,8 @@ def states_of(
 
     ``own`` are its pixels of its own colour, ``others`` the pixels of all others, ``shown`` those that show its colour
     whether they are its or not, ``filled`` those that show anything but the stage. Who was last seen to peep out
-    beside somebody is hidden behind that one as long as somebody is there.
+    beside somebody is hidden behind that one as long as somebody is there. Where two overlap a worn picture mixes
+    their colours into what is neither's: a place is free when it shows the stage.
     """
     left = own.sum(axis=(1, 2))
     visible = left >= max(_SEEN * look.area, 1.0)
@@ -74,7 +75,7 @@ def states_of(
         goes_behind = start > 0 and peeps[start] and not look.is_thing
         hidden = (
             peeps[f]
-            or max(_covered(place, others[f] | mask[f] | shown[f]) for place in places) >= needed
+            or max(_covered(place, others[f] | mask[f] | filled[f]) for place in places) >= needed
             or (stays and _covered(look.mask, others[f] | shown[f]) >= 1.0 - _SEEN)
             or (goes_behind and beside(mask[start : start + 1], others[f : f + 1])[0])
             for f in range(start, stop)

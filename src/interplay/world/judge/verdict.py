@@ -20,7 +20,7 @@ from interplay.world.questions import Sentence, sentences
 from interplay.world.scene import Scene
 
 # Raise it with every change that can change an answer: it is part of the key under which answers are remembered.
-VERSION = 4
+VERSION = 5
 # How far a clip's aspect ratio may be from its scene's (a pixel or two of rounding).
 _ASPECT_TOLERANCE = 0.05
 

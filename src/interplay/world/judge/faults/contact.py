@@ -117,6 +117,8 @@ def _if_free(
     Where something hides the gap, or outlines run into each other, nobody could tell.
     """
     canvas = plant.painted(motion, plant.scene)
+    if plant.hides_the_other_event(canvas) or plant.hides(canvas, plant.event.subject, plant.num_frames - 1):
+        return Unplanted.UNSEEN
     numbers = plant.numbers(*(pair or (plant.event.subject, plant.target().id)))
     apart = seen_apart(canvas.owner[:watched], numbers, plant.scale)
     return replace(planted, frames=plant.developed(canvas)) if apart >= _FREE else Unplanted.UNSEEN

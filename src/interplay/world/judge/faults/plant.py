@@ -15,7 +15,7 @@ from interplay.world.canvas import Camera, Canvas
 from interplay.world.figures.owners import PARTS
 from interplay.world.figures.scenery import paint_backdrop
 from interplay.world.judge.faults.wear import Frames
-from interplay.world.motion.clock import Clock
+from interplay.world.motion.clock import START, Clock
 from interplay.world.motion.curves import Curve, Path
 from interplay.world.motion.limbs import Limb
 from interplay.world.motion.person import PersonPose
@@ -24,6 +24,9 @@ from interplay.world.scene import Event, Member, Scene
 from interplay.world.staging import Motion, Pose, stage
 from interplay.world.verbs import verb_named
 from interplay.world.verbs.base import Verb
+
+# Of who takes part in the other event, and of who is held back, a fault leaves this share in sight.
+_LEFT_IN_SIGHT = 0.5
 
 # One answer: the number of the event, and Q1 to Q10.
 Answer = tuple[int, str]
@@ -140,6 +143,26 @@ class Plant:
         draw_lights_and_shadows(canvas, scene, motion)
         draw_members(canvas, scene, motion.poses, own_looks(scene))
         return canvas
+
+    def hides_the_other_event(self, canvas: Canvas) -> bool:
+        """Whether, since the other event began, any who take part in it are hidden more than half by what goes wrong.
+
+        What the true clip shows of them is compared with what is left: who is hidden in truth is so here too.
+        """
+        return any(
+            self.hides(canvas, key, Clock(self.num_frames, event.start, event.end).frame(START))
+            for number, event in enumerate(self.scene.events)
+            if number != self.number
+            for key in event.roles
+        )
+
+    def hides(self, canvas: Canvas, key: str, since: int) -> bool:
+        """Whether in some frame from ``since`` on less than half is left of what the true clip shows of a member."""
+        number = self.scene.ids.index(key)
+        true, left = (
+            (owners[since:] // len(PARTS) == number).sum(axis=(1, 2)) for owners in (self.true.owners, canvas.owner)
+        )
+        return bool((left < _LEFT_IN_SIGHT * true).any())
 
     def around(self, place: Path, radius: float) -> Bool[ndarray, "y x"]:
         """The pixels that are no farther than this from a place of the last frame."""

@@ -255,6 +255,8 @@ def _planted(
         return Unplanted.UNSEEN
     if not (in_the_open(plant, canvas, motion, swap) and _left_alone(plant, canvas, swap)):
         return Unplanted.UNSEEN
+    if plant.hides_the_other_event(canvas):
+        return Unplanted.UNSEEN
     denied, kept = consequences(plant.scene, plant.number, broken, doubtful)
     return Planted(plant.developed(canvas), denied, kept)
 

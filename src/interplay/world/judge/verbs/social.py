@@ -13,6 +13,8 @@ from interplay.world.judge.verbs.base import Case, Predicate, Shown, acts, at_en
 _CLOSE = 0.285
 # Hands meet when so much lies between what is seen of two.
 _HANDS = 0.115
+# A thing before or behind them takes as much more from what is seen of them as a small hand is wide.
+_HANDS_AT_A_THING = 0.15
 # Who came has walked so much farther than who was visited.
 _CLEARLY = 0.04
 # An arm is around somebody whose middle it reaches within this.
@@ -47,8 +49,13 @@ def _close(case: Case, one: str, other: str) -> Flags:
 
 def _clasped(case: Case, one: str, other: str) -> Flags:
     """In which frames two are at arm's length, and their hands meet: as small as these are, one may not be seen."""
-    near: Flags = (case.seen.gap(one, other) <= _HANDS) & (case.seen.between(one, other) > _CLOSE)
-    return near
+    gap = case.seen.gap(one, other)
+    near = gap <= _HANDS
+    for thing in case.seen.things:
+        at_it = case.seen.touch(one, thing) & case.seen.touch(other, thing)
+        near |= at_it & (gap <= _HANDS_AT_A_THING)
+    clasped: Flags = near & (case.seen.between(one, other) > _CLOSE)
+    return clasped
 
 
 Together = Callable[[Case, str, str], Flags]
