@@ -11,7 +11,7 @@ from torch import Tensor
 from attention.memory import peak_bytes
 from interplay.analyze.alignment import AlignmentScores
 from interplay.analyze.terms import TermRegions
-from interplay.attention import Mass, Region, RowMap, Scores, observe
+from interplay.attention import Mass, PairedMass, Region, RowMap, Scores, observe
 from interplay.attention.budget import Budget, Pieces, cut
 from interplay.attention.requests import AttentionCall, Request
 from interplay.backbones.base import TokenLayout
@@ -46,6 +46,7 @@ REQUESTS: dict[str, Request] = {
     "scores of two regions": Scores("x", "all", queries=VIDEO, keys=WORD),
     "mass": Mass("x", "all", VIDEO, (WORD, VIDEO), "none"),
     "mean mass": Mass("x", "all", VIDEO, (WORD, VIDEO), "mean"),
+    "paired mass": PairedMass("x", "all", (VIDEO, VIDEO), (WORD, VIDEO)),
     "row map": RowMap("x", "all", VIDEO),
     "alignment scores": AlignmentScores("x", "all", _terms(), ("v2t", "v2v")),
 }

@@ -11,7 +11,7 @@ import torch
 from diffusers.models.embeddings import apply_rotary_emb
 from torch import Tensor
 
-from interplay.attention import Mass, Region, RowMap, Scores, _reference, observe
+from interplay.attention import Mass, Plan, Region, RowMap, Scores, _reference, observe
 from interplay.attention.requests import Request
 from interplay.backbones.base import TokenLayout
 from interplay.core.errors import InputError, InterplayError
@@ -193,6 +193,21 @@ def test_nested_and_repeated_observation_agree(stage) -> None:
     with observe(stage.backbone, REQUESTS, stage.layout) as again:
         stage.forward()
     assert torch.equal(again["v2t"]["blocks.0.joint"], kept)
+
+
+def test_a_plan_observes_as_often_as_one_likes_each_time_anew(stage) -> None:
+    before, plan = _processors(stage), Plan(stage.backbone, REQUESTS, stage.layout)
+    with observe(stage.backbone, REQUESTS, stage.layout) as expected:
+        stage.forward()
+    for _ in range(2):
+        with plan.observe() as seen:
+            with pytest.raises(InterplayError, match="nothing was observed"):
+                seen["v2t"]
+            stage.forward()
+        for request in REQUESTS:
+            for address, value in expected[request.name].items():
+                assert torch.equal(seen[request.name][address], value)
+        assert _processors(stage) == before
 
 
 def test_contexts_may_close_in_any_order(stage) -> None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor
 
-from interplay.attention import Mass, Region, RowMap, Scores, _reference, budget
+from interplay.attention import Mass, PairedMass, Region, RowMap, Scores, _reference, budget
+from interplay.attention.budget import NO_LIMIT
+from interplay.attention.readouts import KeyRegions
 from interplay.attention.requests import AttentionCall, Request
+from interplay.attention.statistics import Averages, region_means
 from interplay.backbones.base import TokenLayout
 
 B, H, T, V, D = 3, 2, 4, 9, 8
@@ -99,6 +103,11 @@ def _dense_mean_mass(q: Tensor, k: Tensor, mask: Tensor | None) -> Tensor:
     return torch.einsum("bn,bhnr->bhr", weights, mass)
 
 
+def _dense_paired_mass(q: Tensor, k: Tensor, mask: Tensor | None) -> Tensor:
+    attention = _reference.dense_attention(q, k, mask, SCALE)
+    return _reference.dense_paired_mass(attention, _columns(VIDEO, OTHER), _columns(TEXT, OTHER))
+
+
 def _dense_scores_both(q: Tensor, k: Tensor, mask: Tensor | None) -> Tensor:
     by_query = _reference.dense_mean_over_keys(_reference.dense_scores(q, k, SCALE)[..., :T], TEXT.weights)
     share = VIDEO.weights / VIDEO.weights.sum(1, keepdim=True).clamp(min=1e-30)
@@ -128,6 +137,7 @@ CASES: dict[str, tuple[Request, Twin]] = {
     "scores of two regions": (Scores("x", "all", queries=VIDEO, keys=TEXT), _dense_scores_both),
     "mass": (Mass("x", "all", VIDEO, (TEXT, OTHER), "none"), _dense_mass),
     "mean mass": (Mass("x", "all", VIDEO, (TEXT, OTHER), "mean"), _dense_mean_mass),
+    "paired mass": (PairedMass("x", "all", (VIDEO, OTHER), (TEXT, OTHER)), _dense_paired_mass),
     "row map": (RowMap("x", "all", VIDEO), _dense_row_map),
     "row map of text": (RowMap("x", "all", VIDEO, over="text"), _dense_text_map),
 }
@@ -233,3 +243,42 @@ def test_half_precision_accumulates_in_float32(case: str) -> None:
 def test_scores_need_a_region() -> None:
     with pytest.raises(ValueError, match="queries, keys or both"):
         Scores("x", "all")
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_order_in_which_a_model_keeps_its_heads_changes_nothing(case: str) -> None:
+    request, _ = CASES[case]
+    call = _call(log_sum_exp=True)
+    by_token = replace(call, query=_heads_side_by_side(call.query), key=_heads_side_by_side(call.key))
+    values = [request.measure(one, LAYOUT) for one in (call, by_token)]
+    plain_all, turned_all = (
+        (value, *torch.autograd.grad(value.sum(), (one.query, one.key)))
+        for value, one in zip(values, (call, by_token), strict=True)
+    )
+    for plain, turned in zip(plain_all, turned_all, strict=True):
+        torch.testing.assert_close(turned, plain, atol=1e-6, rtol=1e-5)
+
+
+def _heads_side_by_side(tokens: Tensor) -> Tensor:
+    return tokens.detach().transpose(1, 2).contiguous().transpose(1, 2).requires_grad_()
+
+
+@pytest.mark.parametrize("places", [[1, 2], [0, 8], []])
+def test_tokens_that_lie_close_together_are_read_where_they_are_and_others_gathered(places: list[int]) -> None:
+    """Two members of nine: next to each other they are a slice, at both ends an index; nobody is nothing to read."""
+    weights = torch.zeros(B, V)
+    weights[:, places] = 0.5
+    averages = Averages.of([Region("video", weights)])
+    columns = KeyRegions.of(weights[..., None])
+    for read in (averages.read, columns.read):
+        assert isinstance(read, slice) == (places != [0, 8])
+    tokens = torch.randn(B, H, V, D, generator=torch.Generator().manual_seed(5))
+    means = region_means(tokens, slice(0, V), averages, None, NO_LIMIT)
+    expected = tokens[:, :, places].sum(dim=2, keepdim=True) / max(len(places), 1)
+    torch.testing.assert_close(means, expected, atol=1e-6, rtol=1e-5)
+
+
+def test_paired_mass_needs_pairs() -> None:
+    for queries in ((VIDEO,), (VIDEO, TEXT)):
+        with pytest.raises(ValueError, match="paired mass 'x' needs pairs of regions"):
+            PairedMass("x", "all", queries, (TEXT, OTHER))

@@ -5,8 +5,8 @@ For a term e with mask m_e, tokens T_e and first-frame region Q_e, and attention
     AAS_e(v2t) = sum over video queries q of m_e(q) * mean over t in T_e of A(q, t)
     AAS_e(v2v) = sum over video keys k of m_e(k) * (mean over q in Q_e of A(q, k))
 
-Both are attention masses: those of the rows inside any mask on the words, and those of the first-frame rows on the
-masks. No tokens x tokens matrix exists. Both are raw mass: a larger mask scores higher. ``aas_per_area`` divides by the
+Both are paired attention masses: of each mask's rows on its words, and of each first-frame region's rows on its
+mask. No tokens x tokens matrix exists. Both are raw mass: a larger mask scores higher. ``aas_per_area`` divides by the
 mask's area on the token grid (sum of m_e), which makes it the mean attention per token of the mask.
 
 Shape legend: ``b`` clips, ``h`` heads, ``r`` terms, ``s`` relations, ``n`` video tokens.
@@ -23,7 +23,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interplay.analyze.terms import RELATIONS, Relation, TermRegions
-from interplay.attention import Mass, Region, Request
+from interplay.attention import PairedMass, Request
 from interplay.attention.budget import FLOAT_BYTES
 from interplay.attention.requests import AttentionCall
 from interplay.backbones.base import Site, SiteKind, Stream, TokenLayout
@@ -45,41 +45,27 @@ class AlignmentScores(Request):
         return {"video"}, {key_stream(relation) for relation in self.relations}
 
     def measure(self, call: AttentionCall, layout: TokenLayout) -> Float[Tensor, "b h r s"]:
-        """Per relation one :class:`Mass`, its rows weighted by each term's own mask or first-frame region."""
+        """Per relation one :class:`PairedMass`, of each term's own mask or first-frame region on its words or mask."""
         call = replace(call, budget=call.budget.without(self._aside_bytes(call)))
         of_clips = call.elements(slice(-len(self.regions.terms), None))
-        return torch.stack([self._score(relation, of_clips, layout) for relation in self.relations], dim=-1)
-
-    def _score(self, relation: Relation, call: AttentionCall, layout: TokenLayout) -> Float[Tensor, "b h r"]:
-        """One relation. Its mass is the largest thing here, and is gone before that of the next one is read."""
-        mass = self._masses[relation].measure(call, layout)
-        return torch.einsum("brn,bhnr->bhr", self._row_weights(relation), mass)
+        return torch.stack([self._masses[relation].measure(of_clips, layout) for relation in self.relations], dim=-1)
 
     def _aside_bytes(self, call: AttentionCall) -> int:
-        """What is needed beside one mass.
-
-        A copy of it in another order, for the product with the rows' weights; and, with gradients, those of queries and
-        keys by one relation while the other's are computed.
-        """
+        """What is needed beside one relation: its result twice, and the gradients by the other."""
         sides = (call.query, call.key)
         gradients = sum(side.nbytes for side in sides if torch.is_grad_enabled() and side.requires_grad)
-        return FLOAT_BYTES * call.key.shape[1] * self.regions.masks.numel() + gradients
+        return FLOAT_BYTES * call.key.shape[1] * self.regions.masks.shape[:2].numel() * 2 + gradients
 
     @cached_property
-    def _masses(self) -> Mapping[Relation, Mass]:
-        """Made once for all sites and forwards, for regions remember which tokens are their members."""
-        rows = {"v2t": self.regions.seen, "v2v": self.regions.seen_first}
-        keys = {"v2t": self.regions.word_regions, "v2v": self.regions.mask_regions}
-        return {
-            relation: Mass(self.name, self.sites, Region("video", rows[relation]), keys[relation](), "none")
-            for relation in self.relations
+    def _masses(self) -> Mapping[Relation, PairedMass]:
+        """Made once for all sites and forwards, for they remember what they prepare."""
+        regions = self.regions
+        first = [region.normalised() for region in regions.first_frame_regions()]
+        pairs = {
+            "v2t": (regions.mask_regions(), regions.word_regions()),
+            "v2v": (first, regions.mask_regions()),
         }
-
-    def _row_weights(self, relation: Relation) -> Float[Tensor, "b r n"]:
-        if relation == "v2t":
-            return self.regions.masks
-        first = self.regions.first_frame
-        return first / first.sum(dim=-1, keepdim=True).clamp(min=torch.finfo(first.dtype).tiny)
+        return {relation: PairedMass(self.name, self.sites, *pairs[relation]) for relation in self.relations}
 
 
 def key_stream(relation: Relation) -> Stream:

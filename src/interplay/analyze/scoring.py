@@ -20,7 +20,7 @@ from torch import Tensor
 from interplay.analyze.alignment import AlignmentScores, score_requests
 from interplay.analyze.source import Case, Moment
 from interplay.analyze.terms import Kind, Relation, TermRegions, regions_of, terms_of
-from interplay.attention import observe
+from interplay.attention import Plan
 from interplay.backbones.base import Backbone, Site
 from interplay.grid.pooling import PoolRule
 from interplay.grid.token_grid import TokenGrid
@@ -72,13 +72,13 @@ class Scorer:
 
     def __post_init__(self) -> None:
         self._regions, grid = batch_regions(self.backbone, self.batch, self.pool)
-        self._layout = self.backbone.layout(grid, self.backbone.text_length)
-        self._requests = score_requests(self._regions, self.backbone.sites(), self._layout)
+        layout = self.backbone.layout(grid, self.backbone.text_length)
+        self._requests = score_requests(self._regions, self.backbone.sites(), layout)
+        self._plan = Plan(self.backbone, self._requests, layout, budget_bytes=self.memory_bytes)
 
     def __call__(self, moment: Moment, forward: Callable[[], Tensor]) -> Tensor:
         """One observed forward."""
-        observed = observe(self.backbone, self._requests, self._layout, budget_bytes=self.memory_bytes)
-        with observed as seen, torch.no_grad():
+        with self._plan.observe() as seen, torch.no_grad():
             output = forward()
         self._moments.append(moment)
         for request in self._requests:

@@ -97,16 +97,6 @@ class TermRegions:
     first_frame: Float[Tensor, "b r n"]
     words: Float[Tensor, "b r t"]
 
-    @property
-    def seen(self) -> Float[Tensor, "b n"]:
-        """1 for the tokens that lie in some term's mask: the query rows that v2t needs."""
-        return (self.masks > 0).any(dim=1).float()
-
-    @property
-    def seen_first(self) -> Float[Tensor, "b n"]:
-        """1 for the tokens that lie in some term's first-frame region: the query rows that v2v needs."""
-        return (self.first_frame > 0).any(dim=1).float()
-
     def defined(self, relation: Relation) -> Bool[Tensor, "b r"]:
         """Which terms have a score: a mask with words to attend to (v2t), or with a region in frame 0 (v2v)."""
         other = self.words if relation == "v2t" else self.first_frame

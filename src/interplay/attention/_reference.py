@@ -1,7 +1,7 @@
 """Dense twins of the statistics: ten readable lines each that build the whole attention matrix. For tests only.
 
 Shape legend: ``b`` batch, ``h`` heads, ``q`` query tokens, ``k`` key tokens, ``d`` head width, ``n`` query tokens that
-are kept, ``r`` key regions.
+are kept, ``r`` key regions, or pairs of a query region and a key region.
 """
 
 from __future__ import annotations
@@ -43,3 +43,10 @@ def dense_mean_over_queries(scores: Float[Tensor, "b h q k"], weights: Float[Ten
 def dense_mass(attention: Float[Tensor, "b h q k"], columns: Float[Tensor, "b k r"]) -> Float[Tensor, "b h q r"]:
     """Mass of every row on each key region."""
     return torch.einsum("bhqk,bkr->bhqr", attention, columns)
+
+
+def dense_paired_mass(
+    attention: Float[Tensor, "b h q k"], rows: Float[Tensor, "b q r"], columns: Float[Tensor, "b k r"]
+) -> Float[Tensor, "b h r"]:
+    """Mass of each query region on its key region, by both weights."""
+    return torch.einsum("bhqk,bqr,bkr->bhr", attention, rows, columns)

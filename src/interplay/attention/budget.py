@@ -32,6 +32,11 @@ class Budget:
         """What is left when some is set aside."""
         return self if self.left_bytes is None else Budget(self.left_bytes - fixed_bytes)
 
+    def afford(self, fixed_bytes: int) -> None:
+        """``InputError`` when so many bytes are not left."""
+        if self.left_bytes is not None and self.left_bytes < fixed_bytes:
+            raise too_small(self.left_bytes, fixed_bytes)
+
     def pieces(
         self, batch: int, heads: int, rows: int, *, head_bytes: int, row_bytes: int, fixed_bytes: int, on_cpu: bool
     ) -> Pieces:

@@ -6,7 +6,7 @@ there. The compiled code is set aside, not dropped, so nothing is compiled anew 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from torch import nn
@@ -23,9 +23,22 @@ class _Eager:
         return self._module._call_impl(*args, **kwargs)
 
 
-def set_aside(transformer: nn.Module, path: str) -> None:
-    """Let every compiled module around the one at ``path`` run eagerly until :func:`put_back`."""
-    for module in _around(transformer, path):
+def around(transformer: nn.Module, paths: Iterable[str]) -> list[nn.Module]:
+    """The transformer and every module on the way to any of these paths, those at their ends included; each once."""
+    found = {"": transformer}
+    for path in paths:
+        module, on_the_way = transformer, ""
+        for name in path.split("."):
+            on_the_way = f"{on_the_way}.{name}"
+            if on_the_way not in found:
+                found[on_the_way] = module.get_submodule(name)
+            module = found[on_the_way]
+    return list(found.values())
+
+
+def set_aside(modules: Iterable[nn.Module]) -> None:
+    """Let those of the modules that are compiled run eagerly until :func:`put_back`."""
+    for module in modules:
         compiled = module._compiled_call_impl
         if compiled is None:
             continue
@@ -35,20 +48,12 @@ def set_aside(transformer: nn.Module, path: str) -> None:
         compiled.users += 1
 
 
-def put_back(transformer: nn.Module, path: str) -> None:
+def put_back(modules: Iterable[nn.Module]) -> None:
     """Undo one :func:`set_aside`."""
-    for module in _around(transformer, path):
+    for module in modules:
         eager = module._compiled_call_impl
         if not isinstance(eager, _Eager):
             continue
         eager.users -= 1
         if not eager.users:
             module._compiled_call_impl = eager.compiled
-
-
-def _around(transformer: nn.Module, path: str) -> Iterator[nn.Module]:
-    """The transformer and every module on the way to ``path``, that one included."""
-    yield transformer
-    names = path.split(".")
-    for count in range(1, len(names) + 1):
-        yield transformer.get_submodule(".".join(names[:count]))

@@ -24,7 +24,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from interplay.attention.compiled import put_back, set_aside
+from interplay.attention.compiled import around, put_back, set_aside
 from interplay.attention.intercept import Arguments, catching, uncaught
 from interplay.attention.observe import ObservingProcessor
 from interplay.attention.regions import Region
@@ -164,12 +164,12 @@ def intervene(backbone: Backbone, changes: Sequence[Change], layout: Mapping[Sit
             for module, sites in _by_module(backbone, changes).items():
                 processor = _processor(transformer, module)
                 _set_processor(transformer, module, _ChangingProcessor(processor, sites, changes, layout))
-                set_aside(transformer, module)
+                set_aside(around(transformer, [module]))
                 opened.append((transformer, module, processor))
         yield
     finally:
         for transformer, module, processor in reversed(opened):
-            put_back(transformer, module)
+            put_back(around(transformer, [module]))
             _set_processor(transformer, module, processor)
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -39,16 +38,14 @@ class Ledger:
             raise too_small(self._budget_bytes, held_bytes)
         return Budget(self._budget_bytes - held_bytes)
 
-    @contextmanager
-    def saving(self) -> Iterator[None]:
+    def saving(self) -> AbstractContextManager[Any]:
         """Within it, what autograd saves is saved as usual, out of the hands of gradient checkpointing.
 
         Checkpointing would have its recomputation repeat the statistics. Outside of it the model keeps queries and
         keys as we do; under it only we do, so there they are counted.
         """
         if not torch.is_grad_enabled():
-            yield
-            return
+            return nullcontext()
         ours = _under_saved_tensors_hooks()
 
         def pack(tensor: Tensor) -> Tensor:
@@ -57,8 +54,7 @@ class Ledger:
                 self._count(saved)
             return saved
 
-        with torch.autograd.graph.saved_tensors_hooks(pack, lambda saved: saved):
-            yield
+        return torch.autograd.graph.saved_tensors_hooks(pack, lambda saved: saved)
 
     def _count(self, saved: Tensor) -> None:
         storage = saved.untyped_storage()

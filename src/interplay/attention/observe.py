@@ -20,7 +20,7 @@ from typing import Any, Protocol, cast, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from interplay.attention.compiled import put_back, set_aside
+from interplay.attention.compiled import around, put_back, set_aside
 from interplay.attention.intercept import Listing, catching
 from interplay.attention.ledger import Ledger
 from interplay.attention.requests import AttentionCall, Request, ScoreGroup
@@ -93,26 +93,24 @@ class _Observer:
 
     def measure(self, call: AttentionCall) -> None:
         self._check(call)
-        for group in self.asked.scores:
-            with self._affordable(call) as afforded:
-                values = group.measure(afforded, self.layout)
-            for scores, value in zip(group.requests, values, strict=True):
-                self.seen.record(scores.name, self.site.address, value)
-        for request in self.asked.others:
-            with self._affordable(call) as afforded:
-                value = request.measure(afforded, self.layout)
-            self.seen.record(request.name, self.site.address, value)
+        with self.ledger.saving():
+            for group in self.asked.scores:
+                values = group.measure(self._affordable(call), self.layout)
+                for scores, value in zip(group.requests, values, strict=True):
+                    self.seen.record(scores.name, self.site.address, value)
+            for request in self.asked.others:
+                value = request.measure(self._affordable(call), self.layout)
+                self.seen.record(request.name, self.site.address, value)
         self.ledger.left(self.seen)  # refuses what a request that plans nothing took too much
 
-    @contextmanager
-    def _affordable(self, call: AttentionCall) -> Iterator[AttentionCall]:
+    def _affordable(self, call: AttentionCall) -> AttentionCall:
         """The call with what is left of the budget."""
-        with self.ledger.saving():
-            yield replace(call, budget=self.ledger.left(self.seen))
+        left = self.ledger.left(self.seen)
+        return call if left is call.budget else replace(call, budget=left)
 
     def _check(self, call: AttentionCall) -> None:
-        for axis, slices, tokens in (("query", self.layout.queries, call.query), ("key", self.layout.keys, call.key)):
-            expected = max(part.stop for part in slices.values())
+        of_query, of_key = (self.layout.num_queries, call.query), (self.layout.num_keys, call.key)
+        for axis, (expected, tokens) in (("query", of_query), ("key", of_key)):
             if tokens.shape[2] != expected:
                 raise InputError(
                     f"has {tokens.shape[2]} {axis} tokens, the layout describes {expected}",
@@ -148,14 +146,61 @@ class ObservingProcessor:
         return output
 
 
-@contextmanager
+class Plan:
+    """What :func:`observe` does at which site, worked out once for many observations of the same requests.
+
+    ``with plan.observe() as seen`` is an observation with its own values.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        requests: Sequence[Request],
+        layout: Mapping[SiteKind, TokenLayout],
+        *,
+        budget_bytes: int | None = None,
+    ) -> None:
+        _check_names(requests)
+        self._names = [request.name for request in requests]
+        self._budget_bytes = budget_bytes
+        self._transformers = backbone.transformers
+        self._places = [
+            (site, layout[site.kind], asked) for site, asked in _by_site(backbone.sites(), requests, layout).items()
+        ]
+        paths = [site.module for site, _, _ in self._places]
+        self._around = [module for one in self._transformers for module in around(one, paths)]
+        # Of several experts only one runs in a forward, so a site's value is that of the expert that ran.
+        self._modules = [[one.get_submodule(path) for one in self._transformers] for path in paths]
+
+    @contextmanager
+    def observe(self) -> Iterator[Observations]:
+        """As :func:`observe`."""
+        for transformer in self._transformers:
+            refuse_step_cache(transformer)
+        ledger = Ledger(self._budget_bytes)
+        seen = Observations(self._names, ledger)
+        opened: list[tuple[nn.Module, _Observer]] = []
+        set_aside(self._around)
+        try:
+            for place, modules in zip(self._places, self._modules, strict=True):
+                observer = _Observer(*place, seen, ledger)
+                for module in modules:
+                    _open(module, observer)
+                    opened.append((module, observer))
+            yield seen
+        finally:
+            for module, observer in opened:
+                _close(module, observer)
+            put_back(self._around)
+
+
 def observe(
     backbone: Backbone,
     requests: Sequence[Request],
     layout: Mapping[SiteKind, TokenLayout],
     *,
     budget_bytes: int | None = None,
-) -> Iterator[Observations]:
+) -> AbstractContextManager[Observations]:
     """Within this context, every forward of the backbone also yields the requested statistics.
 
     ``layout`` is ``backbone.layout(grid, text_length)`` of the clips that go through. Values carry gradients unless the
@@ -164,38 +209,18 @@ def observe(
     ``budget_bytes`` bounds the memory beyond the model's own (what counts: :mod:`interplay.attention.budget`); what
     cannot be had for that is an ``InputError``. Without it, temporary tensors stay small and results are not limited.
     """
-    _check_names(requests)
-    ledger = Ledger(budget_bytes)
-    for transformer in backbone.transformers:
-        refuse_step_cache(transformer)
-    seen = Observations((request.name for request in requests), ledger)
-    opened: list[tuple[nn.Module, _Observer]] = []
-    try:
-        for site, asked in _by_site(backbone.sites(), requests, layout).items():
-            observer = _Observer(site, layout[site.kind], asked, seen, ledger)
-            # Of several experts only one runs in a forward, so a site's value is that of the expert that ran.
-            for transformer in backbone.transformers:
-                _open(transformer, observer)
-                opened.append((transformer, observer))
-        yield seen
-    finally:
-        for transformer, observer in opened:
-            _close(transformer, observer)
+    return Plan(backbone, requests, layout, budget_bytes=budget_bytes).observe()
 
 
-def _open(transformer: nn.Module, observer: _Observer) -> None:
-    module = transformer.get_submodule(observer.site.module)
+def _open(module: nn.Module, observer: _Observer) -> None:
     processor = cast(Processor, module.processor)
     if not isinstance(processor, ObservingProcessor):
         processor = ObservingProcessor(processor)
         _set_processor(module, processor)
     processor.observers.append(observer)
-    set_aside(transformer, observer.site.module)
 
 
-def _close(transformer: nn.Module, observer: _Observer) -> None:
-    put_back(transformer, observer.site.module)
-    module = transformer.get_submodule(observer.site.module)
+def _close(module: nn.Module, observer: _Observer) -> None:
     processor = cast(Processor, module.processor)
     if not isinstance(processor, ObservingProcessor):
         return  # somebody set another processor inside the context: theirs stays

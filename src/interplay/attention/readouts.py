@@ -1,48 +1,54 @@
-"""What is read off attention: its mass on key regions, per row or on average, and the mean of its rows.
+"""What is read off attention: its mass on key regions, per row, on average or in pairs, and the mean of its rows.
 
 Shape legend: ``b`` batch, ``h`` heads, ``k`` key tokens, ``n`` query tokens of a stream, ``c`` rows of a piece, ``j``
-keys of a piece, ``r`` key regions.
+keys of a piece, ``r`` key regions, or pairs of a query region and a key region, ``m`` query rows that are read.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from interplay.attention.regions import members
+from interplay.attention.products import product
+from interplay.attention.regions import Chosen, chosen, weights_of
 from interplay.attention.streaming import Readout, Rows
 
 
 @dataclass(frozen=True)
 class KeyRegions:
-    """Key regions as columns over the whole key axis, and once more over the keys that are in any of them."""
+    """Key regions as columns over the whole key axis, and once more over the keys that are read for them."""
 
     columns: Float[Tensor, "b k r"]
-    index: Int[Tensor, "b j"]
-    chosen: Float[Tensor, "b j r"]
+    read: Chosen
+    of_read: Float[Tensor, "b j r"]
 
     @classmethod
     def of(cls, columns: Float[Tensor, "b k r"]) -> KeyRegions:
-        """Find the keys that matter; elements of the batch with fewer of them get others, of weight 0."""
-        index = members((columns != 0).any(dim=-1))
-        return cls(columns, index, columns.gather(1, index[:, :, None].expand(-1, -1, columns.shape[2])))
+        """Find the keys that matter; others may be read beside them, with weight 0."""
+        read = chosen((columns != 0).any(dim=-1))
+        return cls(columns, read, weights_of(columns, read).contiguous())
 
     def to(self, device: torch.device) -> KeyRegions:
         """The same on another device."""
-        return KeyRegions(self.columns.to(device), self.index.to(device), self.chosen.to(device))
+        read = self.read if isinstance(self.read, slice) else self.read.to(device)
+        return KeyRegions(self.columns.to(device), read, self.of_read.to(device))
 
-    def positions(self) -> Int[Tensor, "b j"] | None:
-        """Where the keys in any region are, ``None`` if that is everywhere."""
-        return None if self.index.shape[1] == self.columns.shape[1] else self.index
+    def keys_read(self) -> Chosen | None:
+        """The keys that are read, ``None`` if that is all."""
+        return None if self.of_read.shape[1] == self.columns.shape[1] else self.read
+
+    def columns_of(self, weights: Float[Tensor, "b h c j"]) -> Float[Tensor, "_ j r"]:
+        """The columns beside attention to all keys or to those that are read."""
+        return self.columns if weights.shape[-1] == self.columns.shape[1] else self.of_read
 
     def mass(self, weights: Float[Tensor, "b h c j"], batch: slice) -> Float[Tensor, "b h c r"]:
         """Mass of attention, to all keys or to those in any region, on each region."""
-        columns = self.columns if weights.shape[-1] == self.columns.shape[1] else self.chosen
         # Heads join the rows: a product that repeats over heads would first copy the columns for each of them.
-        mass = weights.flatten(1, 2) @ columns[batch]
+        mass = weights.flatten(1, 2) @ self.columns_of(weights)[batch]
         return mass.view(*weights.shape[:3], -1)
 
     def pull_back(self, gradient: Float[Tensor, "b h c r"], batch: slice) -> Float[Tensor, "b h c k"]:
@@ -65,15 +71,17 @@ class MassPerRow(Readout):
         columns = self.keys.columns
         return torch.zeros(batch, heads, self.num_queries, columns.shape[2], device=columns.device)
 
-    def key_index(self) -> Int[Tensor, "b j"] | None:
-        """The keys in any region."""
-        return self.keys.positions()
+    def keys_read(self) -> Chosen | None:
+        """Those in any region."""
+        return self.keys.keys_read()
 
     def add(
         self, result: Float[Tensor, "b h n r"], weights: Float[Tensor, "b h c j"], batch: slice, rows: slice
     ) -> None:
         """Each row's mass to its place; rows that only pad are not members, their places stay zero."""
-        mass = self.keys.mass(weights, batch) * self._real(batch, rows)
+        mass = self.keys.mass(weights, batch)
+        if self.rows.padded:
+            mass *= self._real(batch, rows)
         result.scatter_(2, self._places(batch, rows).expand(mass.shape), mass)
 
     def pull_back(self, gradient: Float[Tensor, "b h n r"], batch: slice, rows: slice) -> Float[Tensor, "b h c k"]:
@@ -85,7 +93,11 @@ class MassPerRow(Readout):
         return (self.rows.weights[batch, rows] > 0)[:, None, :, None]
 
     def _places(self, batch: slice, rows: slice) -> Tensor:
-        return (self.rows.index[batch, rows] - self.first_query)[:, None, :, None]
+        return self._of_stream[batch, None, rows, None]
+
+    @cached_property
+    def _of_stream(self) -> Int[Tensor, "b m"]:
+        return self.rows.index - self.first_query
 
 
 @dataclass(frozen=True)
@@ -100,9 +112,9 @@ class MeanMass(Readout):
         columns = self.keys.columns
         return torch.zeros(batch, heads, columns.shape[2], device=columns.device)
 
-    def key_index(self) -> Int[Tensor, "b j"] | None:
-        """The keys in any region."""
-        return self.keys.positions()
+    def keys_read(self) -> Chosen | None:
+        """Those in any region."""
+        return self.keys.keys_read()
 
     def add(self, result: Float[Tensor, "b h r"], weights: Float[Tensor, "b h c j"], batch: slice, rows: slice) -> None:
         """The piece's share of the mean."""
@@ -111,6 +123,38 @@ class MeanMass(Readout):
     def pull_back(self, gradient: Float[Tensor, "b h r"], batch: slice, rows: slice) -> Float[Tensor, "b h c k"]:
         """Each region's gradient to the keys in it, in the share of each row."""
         return self.rows.weights[batch, None, rows, None] * self.keys.pull_back(gradient[:, :, None], batch)
+
+
+@dataclass(frozen=True)
+class PairedSums(Readout):
+    """Of each pair of a query region and a key region, the mass of the rows on the keys, by both weights: ``b h r``.
+
+    ``row_weights`` are those of the query regions in the rows that are read.
+    """
+
+    rows: Rows
+    row_weights: Float[Tensor, "b r m"]
+    keys: KeyRegions
+
+    def empty(self, batch: int, heads: int, keys: int) -> Float[Tensor, "b h r"]:
+        """Zeros."""
+        weights = self.row_weights
+        return torch.zeros(batch, heads, weights.shape[1], device=weights.device)
+
+    def keys_read(self) -> Chosen | None:
+        """Those in any region."""
+        return self.keys.keys_read()
+
+    def add(self, result: Float[Tensor, "b h r"], weights: Float[Tensor, "b h c j"], batch: slice, rows: slice) -> None:
+        """The piece's share of the sums: first over its rows, then over the keys."""
+        of_rows = self.row_weights[batch, None, :, rows].expand(-1, weights.shape[1], -1, -1)
+        columns = self.keys.columns_of(weights)[batch, None].transpose(-1, -2)
+        result += (product(of_rows, weights) * columns).sum(dim=-1)
+
+    def pull_back(self, gradient: Float[Tensor, "b h r"], batch: slice, rows: slice) -> Float[Tensor, "b h c k"]:
+        """Each pair's gradient to its keys, in the share of each row."""
+        of_rows = self.row_weights[batch, None, :, rows].transpose(-1, -2) * gradient[:, :, None]
+        return self.keys.pull_back(of_rows, batch)
 
 
 @dataclass(frozen=True)
@@ -123,7 +167,7 @@ class MeanRow(Readout):
         """Zeros."""
         return torch.zeros(batch, heads, keys, device=self.rows.weights.device)
 
-    def key_index(self) -> None:
+    def keys_read(self) -> None:
         """All keys."""
 
     def add(self, result: Float[Tensor, "b h k"], weights: Float[Tensor, "b h c k"], batch: slice, rows: slice) -> None:

@@ -1,7 +1,7 @@
 """A region: which tokens of one stream are meant, and how much.
 
-Shape legend: ``b`` batch, ``n`` tokens of the region's stream, ``m`` its members, ``f h w`` token frames, height and
-width.
+Shape legend: ``b`` batch, ``n`` tokens of the region's stream, ``m`` its members, ``t`` tokens of a site, ``r``
+regions, ``f h w`` token frames, height and width.
 """
 
 from __future__ import annotations
@@ -11,10 +11,15 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from interplay.backbones.base import Stream
+
+# Which tokens are read: where they are, or all from one to another where they lie close together.
+Chosen = slice | Int[Tensor, "b m"]
+# Gathering reads, writes and reads again; so much more may be read where it lies instead.
+_WORTH_A_COPY = 3
 
 
 @dataclass(frozen=True)
@@ -77,3 +82,34 @@ def members(inside: Tensor) -> Int[Tensor, "b m"]:
     """
     order = inside.to(torch.int8).argsort(dim=1, descending=True, stable=True)
     return order[:, : int(inside.sum(dim=1).max())]
+
+
+def chosen(inside: Tensor) -> Chosen:
+    """The tokens that are inside in any batch element, as :func:`members` or as a slice that holds them all."""
+    index = members(inside)
+    places = inside.any(dim=0).nonzero()
+    if not len(places):
+        return slice(0, 0)
+    first, last = int(places[0]), int(places[-1])
+    return slice(first, last + 1) if last + 1 - first <= _WORTH_A_COPY * index.shape[1] else index
+
+
+def part_of(tokens: Shaped[Tensor, "b h t d"], stream: slice, read: slice = slice(None)) -> Shaped[Tensor, "b h m d"]:
+    """The tokens of a stream, or those of them that are read, as a view."""
+    places = range(tokens.shape[2])[stream][read]
+    return tokens if len(places) == tokens.shape[2] else tokens[:, :, places.start : places.stop]
+
+
+def take(tokens: Shaped[Tensor, "b h n d"], read: Chosen) -> Shaped[Tensor, "b h m d"]:
+    """Per batch element, what belongs to these tokens."""
+    if isinstance(read, slice):
+        return tokens[:, :, read]
+    batch, heads, _, width = tokens.shape
+    return tokens.gather(2, read[:, None, :, None].expand(batch, heads, read.shape[1], width))
+
+
+def weights_of(weights: Float[Tensor, "b n r"], read: Chosen) -> Float[Tensor, "b m r"]:
+    """Weights of the tokens that are read."""
+    if isinstance(read, slice):
+        return weights[:, read]
+    return weights.gather(1, read[:, :, None].expand(-1, -1, weights.shape[2]))

@@ -4,14 +4,14 @@ A request is pure description: a name, the sites, and regions. :func:`interplay.
 site's attention to :meth:`Request.measure`; the arithmetic lives in :mod:`interplay.attention.statistics` (before the
 softmax) and :mod:`interplay.attention.streaming` (after it).
 
-Shape legend: ``b`` batch, ``h`` heads, ``q`` query tokens, ``k`` key tokens of the site, ``d`` head width, ``n`` tokens
-of one stream, ``m`` query rows inside a region, ``r`` regions.
+Shape legend: ``b`` batch, ``h`` heads, ``q`` query tokens, ``k`` key tokens of the site, ``t`` either, ``d`` head
+width, ``n`` tokens of one stream, ``r`` regions or pairs of them.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
@@ -23,7 +23,7 @@ from torch.nn import functional
 
 from interplay.attention import statistics
 from interplay.attention.budget import NO_LIMIT, Budget
-from interplay.attention.readouts import KeyRegions, MassPerRow, MeanMass, MeanRow
+from interplay.attention.readouts import KeyRegions, MassPerRow, MeanMass, MeanRow, PairedSums
 from interplay.attention.regions import Region
 from interplay.attention.streaming import Readout, Rows, Softmax, read
 from interplay.backbones.base import Stream, TokenLayout
@@ -50,6 +50,8 @@ class AttentionCall:
 
     def elements(self, chosen: slice) -> AttentionCall:
         """The call for some elements of its batch (a mask that the batch shares stays as it is)."""
+        if chosen.indices(len(self.query)) == (0, len(self.query), 1):
+            return self
         shared = self.mask is None or self.mask.shape[0] == 1
         return replace(
             self,
@@ -115,14 +117,14 @@ class Scores(Request):
         """The mean over the region comes first, so the cost is linear in the tokens."""
         if self.queries is None or self.keys is None:
             return self._alone.measure(call, layout)[0]
-        query, key = (
-            call.query[:, :, layout.queries[self.queries.stream]],
-            call.key[:, :, layout.keys[self.keys.stream]],
+        sides = (
+            (call.query, layout.queries[self.queries.stream], self._sides[0]),
+            (call.key, layout.keys[self.keys.stream], self._sides[1]),
         )
-        call = replace(call, budget=call.budget.without(statistics.gradient_bytes(query, key)))
+        budget = call.budget.without(statistics.gradient_bytes(call.query, call.key))
         of_queries, of_keys = (
-            statistics.region_means(tokens, side.at(tokens), call.kernel_dtype, call.budget)
-            for side, tokens in zip(self._sides, (query, key), strict=True)
+            statistics.region_means(tokens, part, side.at(tokens, part), call.kernel_dtype, budget)
+            for tokens, part, side in sides
         )
         return (of_queries * of_keys).sum(dim=-1).squeeze(-1) * call.scale
 
@@ -144,10 +146,10 @@ class Averaged:
     regions: tuple[Region, ...]
     _on_device: dict[torch.device, statistics.Averages] = field(default_factory=dict, init=False, repr=False)
 
-    def at(self, tokens: Float[Tensor, "b h n d"]) -> statistics.Averages:
-        """The averages, where these tokens of their stream are."""
+    def at(self, tokens: Float[Tensor, "b h t d"], part: slice) -> statistics.Averages:
+        """The averages, where these tokens are, of which their stream is a part."""
         for region in self.regions:
-            _check(region, tokens)
+            _check(region, len(tokens), part)
         if tokens.device not in self._on_device:
             self._on_device[tokens.device] = statistics.Averages.of(self.regions).to(tokens.device)
         return self._on_device[tokens.device]
@@ -184,16 +186,17 @@ class ScoreGroup:
     def measure(self, call: AttentionCall, layout: TokenLayout) -> list[Float[Tensor, "b h n"]]:
         """The statistic of each request, in their order."""
         keep_queries, over = self.requests[0].queries is None, self.requests[0].over
-        kept = call.query[:, :, layout.queries[over]] if keep_queries else call.key[:, :, layout.keys[over]]
-        other, slices = (call.key, layout.keys) if keep_queries else (call.query, layout.queries)
-        budget = call.budget.without(statistics.gradient_bytes(kept, other))
+        kept, of_kept = (call.query, layout.queries) if keep_queries else (call.key, layout.keys)
+        other, of_other = (call.key, layout.keys) if keep_queries else (call.query, layout.queries)
+        budget = call.budget.without(statistics.gradient_bytes(kept, *[other] * len(self._of_streams)))
         means, order = [], []
         for stream, (numbers, averaged) in self._of_streams.items():
-            tokens = other[:, :, slices[stream]]
-            means.append(statistics.region_means(tokens, averaged.at(tokens), call.kernel_dtype, budget))
+            part = of_other[stream]
+            means.append(statistics.region_means(other, part, averaged.at(other, part), call.kernel_dtype, budget))
             order += numbers
         together = means[0] if len(means) == 1 else torch.cat(means, dim=2)
-        scores = statistics.mean_scores(kept, together, call.scale, call.kernel_dtype, budget).unbind(dim=2)
+        together = statistics.mean_scores(kept, of_kept[over], together, call.scale, call.kernel_dtype, budget)
+        scores = together.unbind(dim=2)
         return [scores[order.index(number)] for number in range(len(order))]
 
 
@@ -209,8 +212,7 @@ class Mass(Request):
     queries: Region
     keys: Sequence[Region]
     reduce: Literal["none", "mean"]
-    # Key regions on a device and a layout: the same at all sites of a kind and in all steps.
-    _spread_keys: dict[object, KeyRegions] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _prepared: dict[object, Readout] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def streams(self) -> tuple[set[Stream], set[Stream]]:
         """The streams of its regions."""
@@ -218,21 +220,46 @@ class Mass(Request):
 
     def measure(self, call: AttentionCall, layout: TokenLayout) -> Float[Tensor, "b h n r"] | Float[Tensor, "b h r"]:
         """The region's rows, piece by piece, and of each piece the mass on the key regions."""
-        rows = _rows(self.queries, call, layout)
-        keys = self._key_regions(call.key, layout)
-        if self.reduce == "mean":
-            return call.read(MeanMass(rows, keys))
-        queries = layout.queries[self.queries.stream]
-        return call.read(MassPerRow(rows, keys, queries.start, queries.stop - queries.start))
+        return call.read(_once(self._prepared, (self.queries,), self.keys, call, layout, self._readout))
 
-    def _key_regions(self, key: Tensor, layout: TokenLayout) -> KeyRegions:
-        parts = [layout.keys[region.stream] for region in self.keys]
-        place = (key.device, key.shape[0], key.shape[2], *((part.start, part.stop) for part in parts))
-        if place not in self._spread_keys:
-            pairs = zip(self.keys, parts, strict=True)
-            columns = torch.stack([_spread(region, key, part) for region, part in pairs], dim=-1)
-            self._spread_keys[place] = KeyRegions.of(columns).to(key.device)
-        return self._spread_keys[place]
+    def _readout(self, call: AttentionCall, layout: TokenLayout) -> Readout:
+        rows, keys = _rows(self.queries, call, layout), _key_regions(self.keys, call, layout)
+        if self.reduce == "mean":
+            return MeanMass(rows, keys)
+        queries = layout.queries[self.queries.stream]
+        return MassPerRow(rows, keys, queries.start, queries.stop - queries.start)
+
+
+@dataclass(frozen=True)
+class PairedMass(Request):
+    """Of each pair of a query region and a key region, the post-softmax mass that one places on the other: ``b h r``.
+
+    Formula: sum over q and k of w(q) v(k) A(q, k), with the weights of the pair as they are; a region that is
+    :meth:`Region.normalised` gives a mean over its tokens in place of a sum. All query regions are of one stream.
+    """
+
+    queries: Sequence[Region]
+    keys: Sequence[Region]
+    _prepared: dict[object, Readout] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if len(self.queries) != len(self.keys) or len({region.stream for region in self.queries}) != 1:
+            raise ValueError(f"paired mass {self.name!r} needs pairs of regions, all queries of one stream")
+
+    def streams(self) -> tuple[set[Stream], set[Stream]]:
+        """The streams of its regions."""
+        return {self.queries[0].stream}, {region.stream for region in self.keys}
+
+    def measure(self, call: AttentionCall, layout: TokenLayout) -> Float[Tensor, "b h r"]:
+        """The rows of all query regions, piece by piece, summed as they come."""
+        return call.read(_once(self._prepared, self.queries, self.keys, call, layout, self._readout))
+
+    def _readout(self, call: AttentionCall, layout: TokenLayout) -> Readout:
+        weights = torch.stack([region.weights.float() for region in self.queries], dim=1)
+        rows = _rows(Region(self.queries[0].stream, weights.amax(dim=1)), call, layout)
+        index = rows.index.to(weights.device) - layout.queries[self.queries[0].stream].start
+        of_rows = weights.gather(2, index[:, None].expand(-1, weights.shape[1], -1))
+        return PairedSums(rows, of_rows.to(call.query.device), _key_regions(self.keys, call, layout))
 
 
 @dataclass(frozen=True)
@@ -241,6 +268,7 @@ class RowMap(Request):
 
     queries: Region
     over: Stream = "video"
+    _prepared: dict[object, Readout] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def streams(self) -> tuple[set[Stream], set[Stream]]:
         """The region's stream among the queries, ``over`` among the keys."""
@@ -248,8 +276,11 @@ class RowMap(Request):
 
     def measure(self, call: AttentionCall, layout: TokenLayout) -> Float[Tensor, "b h n"]:
         """Softmax rows in pieces, summed as they come."""
-        maps = call.read(MeanRow(_rows(self.queries, call, layout)))
+        maps = call.read(_once(self._prepared, (self.queries,), (), call, layout, self._readout))
         return maps[:, :, layout.keys[self.over]]
+
+    def _readout(self, call: AttentionCall, layout: TokenLayout) -> Readout:
+        return MeanRow(_rows(self.queries, call, layout))
 
 
 @dataclass(frozen=True)
@@ -278,29 +309,48 @@ class OfElements(Request):
         return self.inner.measure(call.elements(self.chosen), layout)
 
 
+def _once(
+    prepared: dict[object, Readout],
+    queries: Sequence[Region],
+    keys: Sequence[Region],
+    call: AttentionCall,
+    layout: TokenLayout,
+    make: Callable[[AttentionCall, TokenLayout], Readout],
+) -> Readout:
+    """The readout for calls of this size, device and layout: the same at all sites of a kind and in all steps."""
+    batch = len(call.query)
+    sides = [(region, layout.queries[region.stream]) for region in queries]
+    sides += [(region, layout.keys[region.stream]) for region in keys]
+    place = (call.query.device, batch, call.key.shape[2], *((part.start, part.stop) for _, part in sides))
+    if place not in prepared:
+        for region, part in sides:
+            _check(region, batch, part)
+        prepared[place] = make(call, layout)
+    return prepared[place]
+
+
 def _rows(region: Region, call: AttentionCall, layout: TokenLayout) -> Rows:
     """The query rows inside a region; their weights sum to 1, or are all 0 where the region is empty."""
-    queries = layout.queries[region.stream]
-    weights = statistics.normalised(_weights(region, call.query[:, :, queries]))
-    index = region.members.to(weights.device)
-    return Rows(index + queries.start, weights.gather(1, index))
+    queries, index = layout.queries[region.stream], region.members
+    _check(region, len(call.query), queries)
+    weights = statistics.normalised(region.weights.float()).gather(1, index)
+    device = call.query.device
+    return Rows((index + queries.start).to(device), weights.to(device), padded=not bool((weights > 0).all()))
 
 
-def _spread(region: Region, key: Tensor, part: slice) -> Float[Tensor, "b k"]:
-    """A key region's weights along the whole key axis of the site, of which its stream is a part."""
-    _check(region, key[:, :, part])
-    return functional.pad(region.weights.float(), (part.start, key.shape[2] - part.stop))
+def _key_regions(regions: Sequence[Region], call: AttentionCall, layout: TokenLayout) -> KeyRegions:
+    """Key regions along the whole key axis of the site, of which their streams are parts."""
+    parts = [layout.keys[region.stream] for region in regions]
+    spread = [
+        functional.pad(region.weights.float(), (part.start, call.key.shape[2] - part.stop))
+        for region, part in zip(regions, parts, strict=True)
+    ]
+    return KeyRegions.of(torch.stack(spread, dim=-1)).to(call.key.device)
 
 
-def _weights(region: Region, tokens: Tensor) -> Float[Tensor, "b n"]:
-    """A region's weights beside the tokens of its stream."""
-    _check(region, tokens)
-    return region.weights.to(tokens.device, torch.float32)
-
-
-def _check(region: Region, tokens: Tensor) -> None:
+def _check(region: Region, batch: int, part: slice) -> None:
     """Refuse a region of another batch or stream."""
-    expected, found = (tokens.shape[0], tokens.shape[2]), tuple(region.weights.shape)
+    expected, found = (batch, part.stop - part.start), tuple(region.weights.shape)
     if found != expected:
         raise InputError(
             f"weights have (batch, tokens) {found}, the attention has {expected}",

@@ -20,6 +20,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from interplay.attention.budget import FLOAT_BYTES, Budget, Pieces
+from interplay.attention.products import product
+from interplay.attention.regions import Chosen, take
 
 
 @dataclass(frozen=True)
@@ -38,10 +40,14 @@ class Softmax:
 
 @dataclass(frozen=True)
 class Rows:
-    """The query rows that are read: positions and weights, padded to a common count by rows of weight 0."""
+    """The query rows that are read: positions and weights, padded to a common count by rows of weight 0.
+
+    ``padded`` is whether there are such rows.
+    """
 
     index: Int[Tensor, "b m"]
     weights: Float[Tensor, "b m"]
+    padded: bool
 
 
 class Readout(ABC):
@@ -54,7 +60,7 @@ class Readout(ABC):
         """Zeros of the statistic's shape ``b h *``."""
 
     @abstractmethod
-    def key_index(self) -> Int[Tensor, "b j"] | None:
+    def keys_read(self) -> Chosen | None:
         """The keys it looks at, ``None`` for all."""
 
     @abstractmethod
@@ -104,8 +110,8 @@ def _forward(
 ) -> Tensor:
     batch, heads, keys, _ = key.shape
     result = readout.empty(batch, heads, keys)
-    chosen = readout.key_index() if softmax.log_sum_exp is not None else None
-    count = keys if chosen is None else chosen.shape[1]
+    chosen = readout.keys_read() if softmax.log_sum_exp is not None else None
+    count = keys if chosen is None else _count(chosen)
     fixed = result.nbytes + (query.nbytes + key.nbytes if gradients else 0)
     if gradients:  # refused now rather than in the middle of the backward pass
         _pieces(query, keys, readout, budget, fixed, held=_BACKWARD_MATRICES)
@@ -171,11 +177,11 @@ class _Group:
         rows: Rows,
         of_batch: slice,
         of_heads: slice,
-        chosen: Int[Tensor, "b j"] | None,
+        chosen: Chosen | None,
     ) -> None:
         self.query, self.of = query[of_batch, of_heads], (of_batch, of_heads)
         self.softmax, self.index = softmax, rows.index[of_batch]
-        self.chosen = None if chosen is None else chosen[of_batch]
+        self.chosen = chosen[of_batch] if isinstance(chosen, Tensor) else chosen
         keys = key[of_batch, of_heads]
         self.keys = rounded(keys if self.chosen is None else take(keys, self.chosen), softmax.kernel_dtype)
 
@@ -183,7 +189,7 @@ class _Group:
         """Scaled queries of a piece, and its attention."""
         index = self.index[:, rows]
         queries = rounded(take(self.query, index), self.softmax.kernel_dtype) * self.softmax.scale
-        scores = queries @ self.keys.transpose(-1, -2)
+        scores = product(queries, self.keys.transpose(-1, -2))
         mask = self._mask(index)
         if mask is None:
             return queries, self._weights(scores, index)
@@ -213,16 +219,16 @@ class _Group:
         mask = mask[of_batch if mask.shape[0] > 1 else slice(None), of_heads if mask.shape[1] > 1 else slice(None)]
         if mask.shape[2] > 1:
             mask = take(mask.expand(len(index), -1, -1, -1), index)
+        if isinstance(self.chosen, slice):
+            return mask[..., self.chosen] if mask.shape[3] > 1 else mask
         if self.chosen is not None and mask.shape[3] > 1:
             mask = mask.expand(len(index), -1, -1, -1)
             mask = mask.gather(3, self.chosen[:, None, None].expand(-1, *mask.shape[1:3], -1))
         return mask
 
 
-def take(tokens: Tensor, index: Int[Tensor, "b m"]) -> Tensor:
-    """Per batch element, the tokens at these positions of the third axis."""
-    batch, heads, _, width = tokens.shape
-    return tokens.gather(2, index[:, None, :, None].expand(batch, heads, index.shape[1], width))
+def _count(chosen: Chosen) -> int:
+    return chosen.stop - chosen.start if isinstance(chosen, slice) else chosen.shape[1]
 
 
 def rounded(tokens: Tensor, kernel_dtype: torch.dtype | None) -> Float[Tensor, "b h n d"]:

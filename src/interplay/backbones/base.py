@@ -15,6 +15,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -61,6 +62,16 @@ class TokenLayout:
 
     queries: Mapping[Stream, slice]
     keys: Mapping[Stream, slice]
+
+    @cached_property
+    def num_queries(self) -> int:
+        """Query tokens up to the end of the last stream."""
+        return max(part.stop for part in self.queries.values())
+
+    @cached_property
+    def num_keys(self) -> int:
+        """Key tokens up to the end of the last stream."""
+        return max(part.stop for part in self.keys.values())
 
 
 @dataclass(frozen=True)
