@@ -222,6 +222,18 @@ def test_samples_play_at_the_rate_of_the_clips_that_are_trained_on(
     assert (told.fps, told.num_frames) == (own.fps / 2, (own.num_frames - 1) // 2 + 1)
 
 
+def test_samples_of_a_length_that_is_not_decoded_are_refused_before_encoding(
+    backbone_folder: str, clips: Artifact, tmp_path: Path
+) -> None:
+    """CogVideoX is trained on 5 frames, and its autoencoder would make 8 of them."""
+    height, width = ClipStore(clips.path).select("test")[0].size_hw
+    config = recipe(backbone_folder, buckets={"sizes": [f"{width}x{height}x5"]})
+    told = r"field validation.samples, number of frames: 5 is not 1 \+ a multiple of 8.*use 1 or 9, or sample nothing"
+    with pytest.raises(InputError, match=told):
+        run(config, clips, tmp_path / "out", cache=Cache(tmp_path / "cache"), probes=probes_for(config))
+    assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+
+
 def test_held_out_clips_must_be_others(backbone_folder: str, clips: Artifact, tmp_path: Path) -> None:
     config = recipe(backbone_folder, validation={"splits": ["train"]})
     with pytest.raises(InputError, match="clip train-00000 is trained on too"):

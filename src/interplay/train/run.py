@@ -39,7 +39,7 @@ from interplay.train.batches import TrainingClips
 from interplay.train.chart import CHART, draw_chart
 from interplay.train.compiled_blocks import compiled_blocks
 from interplay.train.config import TrainConfig, ValidationConfig
-from interplay.train.dataset import EncodedClips, encode_clips
+from interplay.train.dataset import EncodedClips, chosen_shapes, encode_clips, in_buckets
 from interplay.train.heldout import HELD_OUT, SAMPLES, HeldOut
 from interplay.train.history import LOSSES, as_csv, mean_of
 from interplay.train.loop import Examination, LoopConfig, Schedule, Trainer
@@ -237,6 +237,8 @@ def _encoded(
     kept: dict[str, Any] = {"cache": task.cache, "model": task.model.identity, "reading": reading}
     # Asked before anything is encoded, which may take hours.
     apart = None if wanted is None else _held_out(task.config, wanted, store)
+    if apart is not None and wanted is not None and wanted.samples:
+        _check_samples(backbone, apart, store)
     data = encode_clips(backbone, store, task.config, **kept)
     if apart is None:
         return data, None
@@ -258,6 +260,19 @@ def _held_out(config: TrainConfig, wanted: ValidationConfig, store: ClipStore) -
         cure = f"{error.cure}; or measure nothing: --set validation=null"
         raise InputError(error.problem, where=f"recipe, field validation.splits ({error.where})", cure=cure) from None
     return config.model_copy(update={"splits": wanted.splits, "limit": wanted.limit})
+
+
+def _check_samples(backbone: Backbone, apart: TrainConfig, store: ClipStore) -> None:
+    """:class:`.InputError` when held-out clips are of a length that is trained on and cannot be decoded."""
+    counts = in_buckets(backbone, chosen_shapes(store, apart), apart).counts
+    for bucket in (bucket for bucket, count in counts.items() if count):
+        try:
+            backbone.check_decodes(bucket.frames)
+        except InputError as error:
+            cure = f"{error.cure}, or sample nothing: --set validation.samples=0 --set validation.judge=null"
+            raise InputError(
+                error.problem, where="recipe, field validation.samples, number of frames", cure=cure
+            ) from None
 
 
 def add_trained(
