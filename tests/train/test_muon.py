@@ -106,4 +106,4 @@ def test_a_closure_is_computed_with_gradients() -> None:
         return loss
 
     first = optimizer.step(closure)
-    assert float(parameter.detach().square().sum()) < float(first)
+    assert float(parameter.detach().square().sum()) < float(first.detach())
