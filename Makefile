@@ -14,9 +14,10 @@ EXPERIMENTS := benchmarks/matrix_ablation.py benchmarks/matrix_from_scratch.py
 demo: venv
 	$(BIN)/interplay demo --out runs/demo
 
-# Every worker computes on one thread, and a file stays with one worker, since what it sets up is made once.
+# Every worker computes on one thread, and a file stays with one worker, since what it sets up is made once. Files come
+# in the order of the folders: by the number of their tests, those of few and slow ones are last, and workers stand idle.
 test: venv
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 check: venv
 	$(BIN)/ruff format --check
