@@ -31,21 +31,17 @@ Goal: SGA + SPA at most 1.05 times the time and 1.03 times the memory of the LoR
 from __future__ import annotations
 
 import argparse
-import os
-import platform
-import sys
 import tempfile
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from pathlib import Path
-from statistics import median, quantiles
 from typing import Any
 
 import torch
+from experiments.cells import closing
+from experiments.costs import Timing, in_turns, name_of, peak_of, seconds_of
+from experiments.numbers import table
 from torch import Tensor
-from torch.profiler import ProfilerActivity, profile
 
 from interplay.backbones.base import Backbone
 from interplay.backbones.cogvideox.tiny import TinyCogVideoX
@@ -143,63 +139,36 @@ class Training:
 
     def seconds(self, number: int) -> float:
         """Of one step."""
-        if self.subject.device.type == "cuda":
-            torch.cuda.synchronize()
-            started = time.perf_counter()
-            self.step(number)
-            torch.cuda.synchronize()
-            return time.perf_counter() - started
-        started = time.process_time()
-        self.step(number)
-        return time.process_time() - started
+        return seconds_of(lambda: self.step(number), self.subject.device)
 
     def peak(self, number: int) -> int:
         """Bytes at the worst moment of a step, beyond what is there before it."""
         self.optimizer.zero_grad(set_to_none=True)
-        if self.subject.device.type == "cuda":
-            torch.cuda.synchronize()
-            torch.cuda.reset_peak_memory_stats()
-            before = torch.cuda.memory_allocated()
-            self.step(number)
-            torch.cuda.synchronize()
-            return int(torch.cuda.max_memory_allocated() - before)
-        with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
-            self.step(number)
-        assert profiler.profiler is not None
-        assert profiler.profiler.kineto_results is not None
-        events = [event for event in profiler.profiler.kineto_results.events() if event.name() == "[memory]"]
-        return int(max(accumulate(event.nbytes() for event in sorted(events, key=lambda event: event.start_ns()))))
+        return peak_of(lambda: self.step(number), self.subject.device)
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds of a step, of the LoRA's in the same rounds (median and quartiles), and bytes."""
+    """Time of a step, and bytes."""
 
-    seconds: float
-    ratio: float
-    quartiles: tuple[float, float]
+    timing: Timing
     bytes: int
 
 
 def costs(subject: Subject, rounds: int, ways: Sequence[str]) -> dict[str, Cost]:
-    """Every way, interleaved."""
+    """Every way, in turns."""
     trainings = {way: Training(subject, way) for way in ways}
     for training in trainings.values():
         for number in range(2):  # the first one makes the optimiser's state
             training.step(number)
     peaks = {way: training.peak(2) for way, training in trainings.items()}
-    seconds: dict[str, list[float]] = {way: [] for way in ways}
-    for number in range(3, 3 + rounds):
-        # Each starts a round in its turn: whoever comes after the largest one finds colder caches.
-        order = [ways[(number + place) % len(ways)] for place in range(len(ways))]
-        for way in order:
-            seconds[way].append(trainings[way].seconds(number))
-    found = {}
-    for way in ways:
-        ratios = [own / base for own, base in zip(seconds[way], seconds[BASE], strict=True)]
-        low, _, high = quantiles(ratios, n=4) if len(ratios) > 1 else [ratios[0]] * 3
-        found[way] = Cost(median(seconds[way]), median(ratios), (low, high), peaks[way])
-    return found
+    timings = in_turns({way: _timed(training) for way, training in trainings.items()}, rounds)
+    return {way: Cost(timings[way], peaks[way]) for way in ways}
+
+
+def _timed(training: Training) -> Callable[[int], float]:
+    # After the steps that warmed up and measured memory.
+    return lambda number: training.seconds(3 + number)
 
 
 # --- who is trained ---------------------------------------------------------------------------------------------------
@@ -349,8 +318,7 @@ def main() -> None:
     torch.set_num_threads(1)
     device = torch.device(arguments.device)
     page = measure(arguments.backbones, None if arguments.skip_large else device, arguments.rounds)
-    command = " ".join(["python", "benchmarks/matrix_cost.py", *sys.argv[1:]])
-    page = f"{page}\n`{command}` ({_machine(device)}).\n"
+    page = f"{page}\n{closing(Path(__file__).name, name_of(device))}\n"
     print(page)
     if arguments.out is not None:
         atomic_write_text(arguments.out, page)
@@ -358,20 +326,13 @@ def main() -> None:
 
 def measure(names: Sequence[str], device: torch.device | None, rounds: int) -> str:
     """Both tables."""
-    head = [
-        "| what | way | time | of the LoRA's | quartiles | peak memory | of the LoRA's |",
-        "|---|---|---|---|---|---|---|",
-    ]
     parts = ["# The cost of MATRIX in training\n", (__doc__ or "").split("\n\n", 2)[2].strip() + "\n"]
     with tempfile.TemporaryDirectory() as folder:
         make_world(WorldConfig(train=CLIPS), Path(folder) / "clips")
         cache = Cache(Path(folder) / "cache")
         subjects = [tiny(name, Path(folder) / "clips", cache) for name in names]
-        parts += [
-            f"## Tiny backbones on a CPU\n\n{BATCH} clips of the embedded world a step; the recipes' decoders.\n",
-            *head,
-        ]
-        parts += [*_table(subjects, rounds), ""]
+        about = f"{BATCH} clips of the embedded world a step; the recipes' decoders."
+        parts += [f"## Tiny backbones on a CPU\n\n{about}\n", _table(subjects, rounds), ""]
     if device is not None:
         scale = (
             "At the models' real shapes, with gradient checkpointing."
@@ -380,39 +341,28 @@ def measure(names: Sequence[str], device: torch.device | None, rounds: int) -> s
             "tokens, a tenth of the real layers and of the real width, so that attention has its real share of a "
             "block's work."
         )
-        parts += [
-            f"## Blocks of the real models, random weights\n\n{scale}\n",
-            *head,
-            *_table(large(device), rounds),
-            "",
-        ]
+        parts += [f"## Blocks of the real models, random weights\n\n{scale}\n", _table(large(device), rounds), ""]
     return "\n".join(parts)
 
 
-def _table(subjects: Sequence[Subject], rounds: int) -> list[str]:
+def _table(subjects: Sequence[Subject], rounds: int) -> str:
     rows = []
     with Progress("measure", len(subjects)) as progress:
         for subject in subjects:
             rows += _rows(subject.name, costs(subject, rounds, tuple(WAYS)))
             progress.advance()
-    return rows
+    return table(["what", "way", "time", "of the LoRA's", "quartiles", "peak memory", "of the LoRA's"], rows)
 
 
-def _rows(title: str, found: Mapping[str, Cost]) -> list[str]:
+def _rows(title: str, found: Mapping[str, Cost]) -> list[list[str]]:
     rows = []
     for way, cost in found.items():
-        low, high = cost.quartiles
-        rows.append(
-            f"| {title} | {way} | {1e3 * cost.seconds:.0f} ms | {cost.ratio:.3f} | {low:.3f} to {high:.3f} "
-            f"| {cost.bytes / 2**20:.1f} MiB | {cost.bytes / found[BASE].bytes:.3f} |"
-        )
+        timing = cost.timing
+        time = [f"{1e3 * timing.seconds:.0f} ms", f"{timing.ratio:.3f}", timing.spread]
+        of_lora = f"{cost.bytes / found[BASE].bytes:.3f}"
+        rows.append([title, way, *time, f"{cost.bytes / 2**20:.1f} MiB", of_lora])
         title = ""
     return rows
-
-
-def _machine(device: torch.device) -> str:
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"one core of {os.cpu_count()}"
-    return f"{name}, {platform.machine()}, {platform.system()}, torch {torch.__version__}"
 
 
 if __name__ == "__main__":

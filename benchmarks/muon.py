@@ -9,13 +9,13 @@ processor time, the least of several steps, because other work disturbs it less.
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import torch
 from experiments.cells import closing
+from experiments.costs import seconds_of
 from torch import Tensor, nn
 
 from interplay.backbones.registry import build_tiny, tiny_names
@@ -69,12 +69,7 @@ def trained_by_muon(name: str) -> list[Tensor]:
 def least_seconds(optimizer: torch.optim.Optimizer, repeats: int) -> float:
     """Processor time of the fastest step, after one to warm up."""
     optimizer.step()
-    seconds = []
-    for _ in range(repeats):
-        begin = time.process_time()
-        optimizer.step()
-        seconds.append(time.process_time() - begin)
-    return min(seconds)
+    return min(seconds_of(optimizer.step, torch.device("cpu")) for _ in range(repeats))
 
 
 if __name__ == "__main__":

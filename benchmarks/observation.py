@@ -9,8 +9,9 @@ then read, as the official analysis does. All are read at every site. The two in
 frame. *Memory* is by how much allocations grow at their peak beyond weights and inputs, the results included. With
 gradients, the plain loss is the mean square of the output, and each observation adds its own mean square.
 
-The ways take turns and the best of the repeats counts. On a CPU, time is that of the process (other work on the machine
-does not count), one thread, float32. On a GPU it is wall time in bfloat16.
+The ways take turns. *Time* is the median over the rounds, the ratio the median of the ratios within a round, and the
+range its quartiles. On a CPU, time is that of the process (other work on the machine does not count), one thread,
+float32. On a GPU it is wall time in bfloat16.
 
 Goals: scores at most 1.02 times the plain forward in time and memory, mass at most 1.25 times, generation with the full
 analysis of every layer and step at most 1.2 times.
@@ -19,15 +20,10 @@ analysis of every layer and step at most 1.2 times.
 from __future__ import annotations
 
 import argparse
-import os
-import platform
-import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from itertools import accumulate
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -35,9 +31,11 @@ from unittest import mock
 import torch
 from diffusers.models.transformers.cogvideox_transformer_3d import CogVideoXBlock
 from diffusers.models.transformers.transformer_wan import WanTransformerBlock
+from experiments.cells import closing
+from experiments.costs import Compute, Timing, in_turns, name_of, peak_of, seconds_of
+from experiments.numbers import table
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.profiler import ProfilerActivity, profile
 
 from interplay.analyze.scoring import Scorer
 from interplay.analyze.source import Case, Moment
@@ -79,9 +77,9 @@ LARGEST_MATRIX_BYTES = 2**30
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds and bytes, or why there are none."""
+    """Time and bytes, or why there are none."""
 
-    seconds: float = 0.0
+    timing: Timing | None = None
     bytes: int = 0
     failed: str = ""
 
@@ -202,64 +200,42 @@ WAYS: Mapping[str, Way] = {
 }
 
 
-def costs(subject: Subject, repeats: int, *, gradients: bool) -> dict[str, Cost]:
-    """Best time and peak memory of each way."""
-    found = {name: Cost(float("inf")) for name in WAYS}
-    if subject.device.type == "cpu" and subject.matrix_bytes > LARGEST_MATRIX_BYTES:
-        found["materialised"] = Cost(failed=f"not run: each matrix takes {subject.matrix_bytes / 2**30:.1f} GiB")
-    for repeat in range(repeats + 1):
-        for name, way in WAYS.items():
-            if found[name].failed:
-                continue
-            try:
-                # The first round warms up and measures memory, the others time.
-                cost = _once(subject, way, gradients=gradients, memory=repeat == 0)
-            except torch.OutOfMemoryError:
-                found[name] = Cost(failed="out of memory")
-                continue
-            seconds = found[name].seconds if repeat == 0 else min(found[name].seconds, cost.seconds)
-            found[name] = Cost(seconds, max(found[name].bytes, cost.bytes))
-    return found
+def costs(subject: Subject, rounds: int, *, gradients: bool) -> dict[str, Cost]:
+    """Time and peak memory of each way."""
+    if gradients:
+        for module in subject.backbone.transformers:
+            # Gradients of weights are there before, as in the steps of a training that has begun.
+            for parameter in module.parameters():
+                parameter.grad = torch.zeros_like(parameter)
+    found: dict[str, Cost] = {}
+    computes: dict[str, Compute] = {}
+    for name, way in WAYS.items():
+        found[name], compute = _peak(subject, name, way, gradients=gradients)
+        if not found[name].failed:
+            computes[name] = compute
+    timings = in_turns({name: _timed(compute, subject.device) for name, compute in computes.items()}, rounds)
+    return {name: replace(cost, timing=timings.get(name)) for name, cost in found.items()}
 
 
-def _once(subject: Subject, way: Way, *, gradients: bool, memory: bool) -> Cost:
-    def compute() -> list[Tensor]:
+def _peak(subject: Subject, name: str, way: Way, *, gradients: bool) -> tuple[Cost, Compute]:
+    """What a way needs in memory, which is what warms it up, too; and the way, to be timed."""
+
+    def compute() -> None:
         with torch.set_grad_enabled(gradients):
             values = way(subject)
         if gradients:
             sum(value.float().square().mean() for value in values).backward()  # type: ignore[union-attr]
-        return values
 
-    for module in subject.backbone.transformers:
-        # Gradients of weights are there before, as in the steps of a training that has begun.
-        for parameter in module.parameters() if gradients else ():
-            parameter.grad = torch.zeros_like(parameter)
-    if subject.device.type == "cuda":
-        return _on_cuda(compute, subject.device)
-    if memory:
-        return Cost(0.0, _cpu_peak(compute))
-    started = time.process_time()
-    compute()
-    return Cost(time.process_time() - started)
+    if name == "materialised" and subject.device.type == "cpu" and subject.matrix_bytes > LARGEST_MATRIX_BYTES:
+        return Cost(failed=f"not run: each matrix takes {subject.matrix_bytes / 2**30:.1f} GiB"), compute
+    try:
+        return Cost(bytes=peak_of(compute, subject.device)), compute
+    except torch.OutOfMemoryError:
+        return Cost(failed="out of memory"), compute
 
 
-def _on_cuda(compute: Callable[[], Any], device: torch.device) -> Cost:
-    torch.cuda.empty_cache()
-    torch.cuda.synchronize(device)
-    torch.cuda.reset_peak_memory_stats(device)
-    before, started = torch.cuda.memory_allocated(device), time.perf_counter()
-    compute()
-    torch.cuda.synchronize(device)
-    return Cost(time.perf_counter() - started, torch.cuda.max_memory_allocated(device) - before)
-
-
-def _cpu_peak(compute: Callable[[], Any]) -> int:
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
-        compute()
-    assert profiler.profiler is not None
-    assert profiler.profiler.kineto_results is not None
-    events = [event for event in profiler.profiler.kineto_results.events() if event.name() == "[memory]"]
-    return max(accumulate(event.nbytes() for event in sorted(events, key=lambda event: event.start_ns())))
+def _timed(compute: Compute, device: torch.device) -> Callable[[int], float]:
+    return lambda number: seconds_of(compute, device)
 
 
 # --- who is observed ----------------------------------------------------------------------------------------------
@@ -409,15 +385,13 @@ class Generation:
         if scorer is not None:
             scorer.tables()
 
-    def costs(self, repeats: int) -> tuple[float, float]:
-        """Best seconds of generating, plain and as ``interplay analyze`` scores it, its preparations included."""
-        best = [float("inf")] * 2
-        for _ in range(repeats):
-            for index, analysed in enumerate((False, True)):
-                started = time.process_time()
-                self.run(Scorer(self.backbone, self.cases, "max") if analysed else None)
-                best[index] = min(best[index], time.process_time() - started)
-        return best[0], best[1]
+    def costs(self, rounds: int) -> dict[str, Timing]:
+        """Of generating, plain and as ``interplay analyze`` scores it, its preparations included."""
+        computes: Mapping[str, Compute] = {
+            "plain": lambda: self.run(None),
+            "analysed": lambda: self.run(Scorer(self.backbone, self.cases, "max")),
+        }
+        return in_turns({name: _timed(compute, torch.device("cpu")) for name, compute in computes.items()}, rounds)
 
 
 def two_cases() -> list[Case]:
@@ -450,8 +424,8 @@ def ratios_of(subject: str, found: Mapping[str, Cost]) -> list[Ratio]:
     numbers = [
         Ratio(f"{way}, {what}", subject, value)
         for way, cost in found.items()
-        if not cost.failed
-        for what, value in (("time", cost.seconds / base.seconds), ("memory", cost.bytes / base.bytes))
+        if cost.timing is not None
+        for what, value in (("time", cost.timing.ratio), ("memory", cost.bytes / base.bytes))
     ]
     return [ratio for ratio in numbers if ratio.goal in GOALS]
 
@@ -473,36 +447,36 @@ def verdict(ratios: Sequence[Ratio]) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repeats", type=int, default=5, help="timed runs of each way")
+    parser.add_argument("--rounds", type=int, default=15, help="timed runs of each way")
     parser.add_argument("--steps", type=int, default=4, help="steps of a generation")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="cpu or cuda")
     parser.add_argument("--out", type=Path, default=None, help="write the tables to this file too")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    page = measure(torch.device(arguments.device), arguments.repeats, arguments.steps)
-    command = " ".join(["python", "benchmarks/observation.py", *sys.argv[1:]])
-    page = f"{page}\n`{command}` ({_machine(torch.device(arguments.device))}).\n"
+    device = torch.device(arguments.device)
+    page = f"{measure(device, arguments.rounds, arguments.steps)}\n{closing(Path(__file__).name, name_of(device))}\n"
     print(page)
     if arguments.out is not None:
         atomic_write_text(arguments.out, page)
 
 
-def measure(device: torch.device, repeats: int, steps: int) -> str:
+def measure(device: torch.device, rounds: int, steps: int) -> str:
     names = tiny_names()
-    forward: list[str] = []
-    generation: list[str] = []
+    forward: list[list[str]] = []
+    generation: list[list[str]] = []
     ratios: list[Ratio] = []
     cases = two_cases()
     with Progress("tiny backbones", len(names)) as progress:
         for name in names:
             model = Generation.of(name, steps, cases)
-            found = costs(model.one_forward(), repeats, gradients=False)
+            found = costs(model.one_forward(), rounds, gradients=False)
             forward += _rows(name, found)
             ratios += ratios_of(name, found)
-            alone, analysed = model.costs(repeats)
-            ratios.append(Ratio("generation", name, analysed / alone))
-            generation.append(f"| {name} | {alone:.2f} s | {analysed:.2f} s | {analysed / alone:.3f} |")
+            plain, analysed = model.costs(rounds).values()
+            ratios.append(Ratio("generation", name, analysed.ratio))
+            seconds = (f"{timing.seconds:.2f} s" for timing in (plain, analysed))
+            generation.append([name, *seconds, f"{analysed.ratio:.3f}", analysed.spread])
             progress.advance()
     of_blocks = []
     subjects = blocks(device)
@@ -510,30 +484,35 @@ def measure(device: torch.device, repeats: int, steps: int) -> str:
         for subject in subjects:
             for gradients in (False, True):
                 title = f"{subject.name}, {'forward and backward' if gradients else 'forward'}"
-                found = costs(subject, repeats, gradients=gradients)
+                found = costs(subject, rounds, gradients=gradients)
                 of_blocks += _rows(title, found)
                 ratios += ratios_of(title, found)
                 progress.advance()
     return _page(forward, generation, of_blocks, verdict(ratios), device)
 
 
-def _rows(title: str, found: Mapping[str, Cost]) -> list[str]:
+def _rows(title: str, found: Mapping[str, Cost]) -> list[list[str]]:
     base = found["plain"]
     rows = []
     for name, cost in found.items():
-        if cost.failed or base.failed:
-            rows.append(f"| {title} | {name} | {cost.failed or '-'} | | | |")
+        if cost.timing is None or base.failed:
+            rows.append([title, name, cost.failed or "-", "", "", "", ""])
             continue
-        ratios = f"{cost.seconds / base.seconds:.3f} | {cost.bytes / 2**20:.1f} MiB | {cost.bytes / base.bytes:.3f}"
-        rows.append(f"| {title} | {name} | {1e3 * cost.seconds:.1f} ms | {ratios} |")
+        timing = cost.timing
+        time = [f"{1e3 * timing.seconds:.1f} ms", f"{timing.ratio:.3f}", timing.spread]
+        rows.append([title, name, *time, f"{cost.bytes / 2**20:.1f} MiB", f"{cost.bytes / base.bytes:.3f}"])
         title = ""
     return rows
 
 
 def _page(
-    forward: list[str], generation: list[str], of_blocks: list[str], judged: list[str], device: torch.device
+    forward: list[list[str]],
+    generation: list[list[str]],
+    of_blocks: list[list[str]],
+    judged: list[str],
+    device: torch.device,
 ) -> str:
-    head = ["| what | way | time | of plain | peak memory | of plain |", "|---|---|---|---|---|---|"]
+    heads = ["what", "way", "time", "of plain", "quartiles", "peak memory", "of plain"]
     scale = (
         "At the models' real shapes."
         if device.type == "cuda"
@@ -543,18 +522,14 @@ def _page(
     )
     tiny = "## Tiny backbones on a CPU\n\nA forward of two clips, every site observed.\n"
     guided = (
-        "Two clips of the embedded world generated with guidance (a batch of four), plain and scored by what "
+        "\nTwo clips of the embedded world generated with guidance (a batch of four), plain and scored by what "
         "`interplay analyze` uses: the alignment score of every layer, head and step, into its tables.\n"
     )
-    parts = ["# The cost of observation\n", (__doc__ or "").split("\n\n", 2)[2].strip() + "\n", tiny, *head, *forward]
-    parts += ["", guided, "| backbone | plain | analysed | of plain |", "|---|---|---|---|", *generation]
-    parts += ["", "## One block, random weights\n", scale + "\n", *head, *of_blocks]
-    return "\n".join([*parts, "", "## Verdict\n", "Of the numbers of this run.\n", *judged, ""])
-
-
-def _machine(device: torch.device) -> str:
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"one core of {os.cpu_count()}"
-    return f"{name}, {platform.machine()}, {platform.system()}, torch {torch.__version__}"
+    parts = ["# The cost of observation\n", (__doc__ or "").split("\n\n", 2)[2].strip() + "\n"]
+    parts += [tiny, table(heads, forward), guided]
+    parts += [table(["backbone", "plain", "analysed", "of plain", "quartiles"], generation)]
+    parts += ["\n## One block, random weights\n", scale + "\n", table(heads, of_blocks)]
+    return "\n".join([*parts, "\n## Verdict\n", "Of the numbers of this run.\n", *judged, ""])
 
 
 if __name__ == "__main__":

@@ -17,12 +17,9 @@ of the process, so other work on the machine does not count, with one thread. Th
 from __future__ import annotations
 
 import argparse
-import os
-import platform
-import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -30,6 +27,9 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from diffusers.optimization import get_scheduler
+from experiments.cells import closing
+from experiments.costs import name_of, seconds_of
+from experiments.numbers import table
 from peft import LoraConfig
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -67,8 +67,7 @@ def main() -> None:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as scratch:
         seconds = measure(Path(scratch), options.clips, options.batch, options.turns, options.steps)
-    command = "python " + " ".join([os.path.relpath(sys.argv[0]), *sys.argv[1:]])
-    page = render_page(command, seconds, options.batch, options.steps)
+    page = render_page(seconds, options.batch, options.steps)
     atomic_write_text(options.out, page)
     print(page)
 
@@ -85,19 +84,10 @@ def measure(folder: Path, count: int, batch: int, turns: int, steps: int) -> dic
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for turn in range(turns + 1):
         for name, train in ways.items():
-            started = clock()
-            train(steps)
+            taken = seconds_of(partial(train, steps), device())
             if turn:
-                seconds[name].append((clock() - started) / steps)
+                seconds[name].append(taken / steps)
     return seconds
-
-
-def clock() -> float:
-    """Seconds: of this process on a CPU, of the world when a GPU does the work."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-        return time.perf_counter()
-    return time.process_time()
 
 
 def recipe(batch: int, steps: int, *, aligned: bool) -> TrainConfig:
@@ -214,26 +204,23 @@ def endless(loader: Any) -> Iterator[Any]:
         yield from loader
 
 
-def render_page(command: str, seconds: dict[str, list[float]], batch: int, steps: int) -> str:
+def render_page(seconds: dict[str, list[float]], batch: int, steps: int) -> str:
     """The table: steps per second, and the time of a step against the plain loop's."""
     lines = ["# Training speed, measured", "", (__doc__ or "").split("\n\n", 2)[2].strip(), ""]
     lines += [
         f"Batches of {batch} clips (80x48x17) on tiny-cogvideox, {len(seconds[PLAIN])} turns of {steps} steps.",
         "",
     ]
-    lines += ["| way | steps per second | time of a step | from the fastest turn to the slowest |", "|---|---|---|---|"]
     base = median(seconds[PLAIN])
+    rows = []
     for name, its in seconds.items():
         middle = median(its)
         spread = f"{min(its) / base:.2f}x to {max(its) / base:.2f}x"
-        lines.append(f"| {name} | {1 / middle:.2f} | {middle / base:.3f}x | {spread} |")
+        rows.append([name, f"{1 / middle:.2f}", f"{middle / base:.3f}x", spread])
+    lines.append(table(["way", "steps per second", "time of a step", "from the fastest turn to the slowest"], rows))
     aligned = median(one / other for one, other in zip(seconds[ALIGNED], seconds[ALONE], strict=True))
     lines += ["", f"SGA + SPA against our own LoRA alone, turn by turn: {aligned:.3f}x.", ""]
-    machine = f"{platform.machine()}, {torch.get_num_threads()} CPU thread, torch {torch.__version__}"
-    if torch.cuda.is_available():
-        machine = f"{torch.cuda.get_device_name()}, torch {torch.__version__}"
-    lines += [f"`{command}` ({machine}).", ""]
-    return "\n".join(lines)
+    return "\n".join([*lines, closing(Path(__file__).name, name_of(device())), ""])
 
 
 if __name__ == "__main__":

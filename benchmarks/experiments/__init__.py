@@ -1,1 +1,1 @@
-"""What the benchmarks of MATRIX share: experiments made of cells that can be made in any order and broken off."""
+"""What benchmarks share: experiments of cells that can be broken off, numbers with intervals, costs taken in turns."""

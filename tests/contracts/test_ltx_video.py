@@ -118,6 +118,16 @@ def test_text_to_video_equals_the_stock_pipelines(guidance: float, pixels: np.nd
         assert not torch.allclose(shown[:, :, 1:], ours[:, :, 1:], atol=0.01)
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_single_step_where_levels_are_stretched_is_refused(pixels: np.ndarray) -> None:
+    backbone = build_tiny("tiny-ltx-video", 0)
+    given = conditions(backbone, np.resize(pixels, (*backbone.native_size_hw, 3)))
+    with pytest.raises(InputError, match="two steps") as refused:
+        sample(backbone, given, clip_generators([7]), steps=1, guidance_scale=1.0)
+    assert (refused.value.where, refused.value.cure) == ("steps", "take 2 steps or more")
+    assert sample(backbone, given, clip_generators([7]), steps=2, guidance_scale=1.0).isfinite().all()
+
+
 def test_tokens_are_packed_as_the_stock_pipeline_packs_them() -> None:
     latents = torch.randn(2, 3, 4, 6, 8)
     tokens = packed(latents, (2, 2, 2))

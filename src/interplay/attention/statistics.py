@@ -37,7 +37,7 @@ class Averages:
     @classmethod
     def of(cls, regions: Sequence[Region]) -> Averages:
         """Find the tokens that matter. A rehearsal has no numbers to find them by, and takes all."""
-        weights = torch.stack([normalised(region.weights.float()) for region in regions], dim=1)
+        weights = normalised(torch.stack([region.weights.float() for region in regions], dim=1))
         if weights.is_meta:
             return cls(slice(0, weights.shape[2]), weights)
         read = chosen((weights > 0).any(dim=1))
@@ -89,9 +89,9 @@ def gradient_bytes(*sides: Tensor) -> int:
     return sum(side.nbytes for side in sides if torch.is_grad_enabled() and side.requires_grad)
 
 
-def normalised(weights: Float[Tensor, "b m"]) -> Float[Tensor, "b m"]:
-    """Weights that sum to 1 per batch element; all zeros stay zeros."""
-    total = weights.sum(dim=1, keepdim=True)
+def normalised(weights: Float[Tensor, "*b m"]) -> Float[Tensor, "*b m"]:
+    """Weights that sum to 1 over their last axis; all zeros stay zeros."""
+    total = weights.sum(dim=-1, keepdim=True)
     return weights / torch.where(total > 0, total, 1.0)
 
 

@@ -11,12 +11,14 @@ import copy
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from interplay.backbones.base import Sampler
 from interplay.backbones.quiet import quiet
+from interplay.core.errors import InputError
 
 # Latents to latents of the same shape.
 Change = Callable[[Tensor], Tensor]
@@ -30,7 +32,8 @@ class EulerSampler(Sampler):
     """A run of ``FlowMatchEulerDiscreteScheduler`` in float32, whatever the transformer computes in.
 
     ``levels`` are the arguments of the scheduler's ``set_timesteps``. ``started`` makes what sampling starts from of
-    pure noise, ``pinned`` puts given frames in their place, after the start and after every step.
+    pure noise, ``pinned`` puts given frames in their place, after the start and after every step. Too few steps for a
+    scheduler are an ``InputError``.
     """
 
     def __init__(
@@ -45,9 +48,13 @@ class EulerSampler(Sampler):
     ) -> None:
         # A copy, because set_timesteps writes into the scheduler and two runs must not disturb each other.
         self._scheduler = copy.deepcopy(scheduler)
-        with quiet():  # it remarks on levels that it is told and does not shift, which is what is wanted
+        # It remarks on levels that it is told and does not shift, which is what is wanted.
+        with quiet(), np.errstate(invalid="ignore"):
             self._scheduler.set_timesteps(**levels, device=device)
         self.timesteps = self._scheduler.timesteps
+        if not bool(self.timesteps.isfinite().all()):
+            # Schedulers that stretch their levels to a last one (`shift_terminal`) have none with a single step.
+            raise InputError("this model's noise levels need two steps", where="steps", cure="take 2 steps or more")
         self._shape, self._device, self._started, self._pinned = shape, device, started, pinned
 
     def start(self, generators: Sequence[torch.Generator]) -> Float[Tensor, "b c f h w"]:

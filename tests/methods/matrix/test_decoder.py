@@ -160,15 +160,15 @@ def test_the_loss_is_taken_in_every_frame(backbone, grid, make_clip, make_track)
     terms = losses(CONFIG, heads, seen, batch)
     for slot in batch.slots:
         expected = []
-        for clip in range(2):
+        for clip, entity in enumerate(slot.entities):
             per_site = []
-            for site, scores in seen[slot.request.name].items():
+            for site, scores in seen[slot.request.name].items() if entity is not None else ():
                 x = scores[clip].mean(0)
                 z = (x - x.mean()) / (x.var(unbiased=False) + 1e-6).sqrt()
                 logits = heads.of_kind(slot.kind)([site], z[None, None], grid.token_shape)[0]
-                case = logits, slot.target[clip][None], slot.valid[clip][None]
+                case = logits, batch.truth.target[entity][None], batch.truth.valid[entity][None]
                 per_site.append(sum(term(*case) for term in (bce_term, soft_dice_term, l2_term)))
-            expected.append(sum(per_site).squeeze() / len(per_site) * slot.present[clip])
+            expected.append(sum(per_site).squeeze() / len(per_site) if per_site else torch.tensor(0.0))
         torch.testing.assert_close(terms[slot.term].value, torch.stack(expected), atol=1e-5, rtol=1e-5)
     assert terms["spa_object"].present.tolist() == [True, False]
 
@@ -185,8 +185,8 @@ def test_a_gap_of_one_frame_is_one_frame_of_the_loss(backbone, grid, make_clip, 
     clip = make_clip(tracks={"id1": make_track(0, gaps=(6,)), "id2": make_track(2)})
     batch = _observed(backbone, grid, [clip])[2]
     (slot,) = [slot for slot in batch.slots if slot.term == "sga_subject"]
-    assert slot.seen.all()  # the token is known by its other frames
-    assert slot.valid.reshape(9, -1).all(dim=1).tolist() == [frame != 6 for frame in range(9)]
+    assert batch.truth.seen[slot.rows].all()  # the token is known by its other frames
+    assert batch.truth.valid[slot.rows].reshape(9, -1).all(dim=1).tolist() == [frame != 6 for frame in range(9)]
 
 
 def test_the_gradient_reaches_the_scores_and_the_decoder(backbone, grid, make_clip) -> None:

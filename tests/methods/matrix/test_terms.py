@@ -20,7 +20,7 @@ from interplay.methods.matrix.alignment import bce_term, l2_term, soft_dice_term
 from interplay.methods.matrix.config import MatrixConfig
 from interplay.methods.matrix.requests import MatrixSites, build_batch, missing_in
 from interplay.methods.matrix.targets import caption_of, clip_targets
-from interplay.methods.matrix.terms import MatrixHeads, losses, weighted_total
+from interplay.methods.matrix.terms import MatrixHeads, losses, positive_weights, weighted_total
 from interplay.records.clip import Interaction
 
 CONFIG = MatrixConfig(v2t_layers=(0, 2), v2v_layers=(1,), supervision="latent")
@@ -72,7 +72,7 @@ def test_identity_a_map_that_is_the_mask_costs_next_to_nothing(run: Run, name: s
     with torch.no_grad():
         run.heads.of_kind(name[:3]).log_scale.fill_(4.0)
         run.heads.of_kind(name[:3]).bias.fill_(0.0)
-    target = next(slot.target for slot in run.batch.slots if slot.term == name)
+    target = next(run.batch.truth.target[slot.rows] for slot in run.batch.slots if slot.term == name)
     scores = {term: target[:, None].expand(-1, 2, -1) for term in TERMS}
     aligned = losses(CONFIG, run.heads, fixed(run.batch, scores), run.batch)[name]
     opposite = losses(CONFIG, run.heads, fixed(run.batch, {k: -v for k, v in scores.items()}), run.batch)[name]
@@ -105,12 +105,13 @@ def test_value_by_hand_of_a_constant_map(run: Run, name: str) -> None:
 def test_twin_spelled_out_from_the_observations(run: Run, name: str) -> None:
     (slot,) = [slot for slot in run.batch.slots if slot.term == name]
     expected = torch.zeros(2)
-    for clip in range(2):
+    for clip, entity in enumerate(slot.entities):
         per_site = []
         for site, scores in run.seen[slot.request.name].items():
             x = scores[clip].mean(0)
             z = (x - x.mean()) / (x.var(unbiased=False) + 1e-6).sqrt()
-            logits, target, valid = (z - 2)[None], slot.target[clip][None], torch.ones(1, 18, dtype=torch.bool)
+            target, valid = run.batch.truth.target[entity][None], torch.ones(1, 18, dtype=torch.bool)
+            logits = (z - 2)[None]
             assert site in (("blocks.0.joint", "blocks.2.joint") if name.startswith("sga") else ("blocks.1.joint",))
             per_site.append(sum(term(logits, target, valid) for term in (bce_term, soft_dice_term, l2_term)))
         expected[clip] = sum(per_site).item() / len(per_site)
@@ -200,7 +201,7 @@ def test_gaps_do_not_reach_the_loss(backbone, grid, make_clip, make_track) -> No
     clip = make_clip(tracks={"id1": make_track(0, gaps=gaps), "id2": make_track(2)})
     run = Run(backbone, grid, [clip])
     (slot,) = [slot for slot in run.batch.slots if slot.term == "sga_subject"]
-    assert slot.valid.reshape(3, 6).all(dim=1).tolist() == [True, False, True]
+    assert run.batch.truth.valid[slot.rows].reshape(3, 6).all(dim=1).tolist() == [True, False, True]
     scores = {term: torch.randn(1, 2, 18, generator=torch.Generator().manual_seed(0)) for term in TERMS}
     before = losses(CONFIG, run.heads, fixed(run.batch, scores), run.batch)["sga_subject"].value
     scores["sga_subject"][:, :, 6:12] += 100
@@ -320,12 +321,18 @@ def test_mask_tokens_weigh_by_instance_or_by_clip(backbone, grid, make_clip, mak
     """One column of three is 1/3 of the tokens (weight 2); seen from frame 5 on, it is 1/9 of them (weight 8)."""
     clip = make_clip(tracks={"id1": make_track(0), "id2": make_track(2, from_frame=5)})
     weighted = CONFIG.model_copy(update={"positive_weight_cap": 10.0, "sga_roles": ("subject", "object")})
-    by_instance = Run(backbone, grid, [clip], weighted).batch.slots
-    assert [slot.weight.tolist() for slot in by_instance[:2]] == [[2.0], [8.0]]
     together = weighted.model_copy(update={"positive_weight_over": "clip"})
-    by_clip = Run(backbone, grid, [clip], together).batch.slots
-    assert [slot.weight.tolist() for slot in by_clip[:2]] == [[(12 + 16) / (6 + 2)]] * 2
-    assert by_clip[2].weight.tolist() == [2.0]  # propagation counts its own
+    batch = Run(backbone, grid, [clip, make_clip()], weighted).batch
+    for kind, by_instance, by_clip in (
+        ("sga", [2.0, 2.0, 8.0, 2.0], [(12 + 16) / (6 + 2), 2.0] * 2),
+        ("spa", [2.0, 2.0, 2.0], [2.0, 2.0, 2.0]),  # who is not there at first is not propagated
+    ):
+        slots = [slot for slot in batch.slots if slot.kind == kind]
+        clips, rows = [c for slot in slots for c in slot.clips], [row for slot in slots for row in slot.rows]
+        case = clips, batch.truth.target[rows], batch.truth.valid[rows]
+        assert positive_weights(weighted, *case).tolist() == by_instance
+        assert positive_weights(together, *case).tolist() == by_clip
+        assert positive_weights(CONFIG, *case) is None
 
 
 def test_one_decoder_may_serve_both_kinds(backbone) -> None:

@@ -3,14 +3,16 @@
 Entities are a list per clip, not slots with fixed numbers: a term takes as many requests as the clip with most
 entities of that role has, and the other clips take part in the surplus ones with empty regions.
 
-Shape legend: ``b`` batch, ``n`` video tokens, ``o`` positions of a target (tokens, or pixel frames and latents),
-``f h w`` token frames, height, width.
+Shape legend: ``b`` batch, ``e`` entities of all its clips, ``n`` video tokens, ``o`` positions of a target (tokens, or
+pixel frames and latents), ``f h w`` token frames, height, width.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
@@ -19,7 +21,6 @@ from torch import Tensor
 from interplay.attention import Region, Scores
 from interplay.backbones.base import Backbone, Site, SiteKind
 from interplay.core.errors import InputError
-from interplay.methods.matrix.alignment import positive_weight
 from interplay.methods.matrix.config import Kind, MatrixConfig
 from interplay.methods.matrix.layers import LayerLists, existing_of_each
 from interplay.methods.matrix.targets import ClipTargets, Entity
@@ -66,21 +67,49 @@ class MatrixSites:
 
 @dataclass(frozen=True)
 class Slot:
-    """One request of a term: at most one entity of each clip, its target, and the ``clips`` that have one at all.
-
-    ``seen`` are the tokens in whose frames the track is known, ``valid`` the positions of the target that are, and
-    ``weight`` is that of the target's positives (:func:`.positive_weight`), ``None`` for 1.
-    """
+    """One request of a term: of each clip at most one entity, by its number among those of the batch."""
 
     request: Scores
     term: str
     kind: Kind
-    clips: tuple[int, ...]
-    seen: Bool[Tensor, "b n"]
-    target: Float[Tensor, "b o"]
-    valid: Bool[Tensor, "b o"]
-    present: Bool[Tensor, " b"]
-    weight: Float[Tensor, " b"] | None = None
+    entities: tuple[int | None, ...]
+
+    @property
+    def clips(self) -> tuple[int, ...]:
+        """Those that have an entity in it."""
+        return tuple(clip for clip, entity in enumerate(self.entities) if entity is not None)
+
+    @property
+    def rows(self) -> list[int]:
+        """The entities of these clips."""
+        return [entity for entity in self.entities if entity is not None]
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What the maps of a batch's entities are compared with.
+
+    ``seen`` are the tokens in whose frames the track is known, ``valid`` the positions of the target that are.
+    """
+
+    seen: Bool[Tensor, "e n"]
+    target: Float[Tensor, "e o"]
+    valid: Bool[Tensor, "e o"]
+
+    @classmethod
+    def of(cls, entities: Sequence[Entity], device: torch.device | str) -> Truth:
+        """Of entities whose tracks are of one size; at least one."""
+        masks, known = zip(*(entity.target for entity in entities), strict=True)
+        return cls(
+            seen=_in_every_place(torch.stack([entity.known for entity in entities]), entities[0].track).to(device),
+            target=torch.stack(masks).flatten(1).to(device),
+            valid=_in_every_place(torch.stack(known), masks[0]).to(device),
+        )
+
+
+def _in_every_place(known: Bool[Tensor, "e _"], frames: Float[Tensor, "_ _ _"]) -> Bool[Tensor, "e _"]:
+    """Frame by frame to position by position."""
+    return known.repeat_interleave(frames[0].numel(), dim=1)
 
 
 @dataclass(frozen=True)
@@ -95,11 +124,12 @@ class Missing:
 
 @dataclass(frozen=True)
 class MatrixBatch:
-    """What to observe for a batch (``requests``), and what to compare it with (``slots``)."""
+    """What to observe for a batch (``requests``), and what to compare it with (``truth``, none without ``slots``)."""
 
     size: int
     token_shape: tuple[int, int, int]
     slots: tuple[Slot, ...]
+    truth: Truth | None = None
 
     @property
     def requests(self) -> tuple[Scores, ...]:
@@ -116,28 +146,33 @@ def build_batch(
     device: torch.device | str = "cpu",
 ) -> MatrixBatch:
     """Requests and targets for these clips, in the order of the batch; what they lack is told by :func:`missing_in`."""
+    entities = [entity for clip in clips for entity in clip.entities]
+    if not entities:
+        return MatrixBatch(len(clips), (0, 0, 0), ())
+    sights, ends = _sights(entities), list(accumulate(len(clip.entities) for clip in clips))
+    rows = [range(end - len(clip.entities), end) for clip, end in zip(clips, ends, strict=True)]
     slots: list[Slot] = []
     for term, kind, role in config.terms():
-        usable = [[e for e in clip.entities if e.role == role and not _unusable(e, kind)] for clip in clips]
-        for index in range(max(map(len, usable), default=0)):
-            column = [entities[index] if index < len(entities) else None for entities in usable]
-            request = _request(config, f"{term}.{index}", kind, column, sites.of_kind(kind), text_length, device)
-            slots.append(_slot(term, kind, column, request, device))
-    shapes = [entity.track.shape for clip in clips for entity in clip.entities]
-    return MatrixBatch(
-        size=len(clips),
-        token_shape=(shapes[0][0], shapes[0][1], shapes[0][2]) if shapes else (0, 0, 0),
-        slots=tuple(_weighted(config, slots)),
-    )
+        able = [
+            [r for r in own if entities[r].role == role and not _unusable(entities[r], sights[r], kind)] for own in rows
+        ]
+        for index in range(max(map(len, able))):
+            column = tuple(own[index] if index < len(own) else None for own in able)
+            shown = [None if row is None else entities[row] for row in column]
+            request = _request(config, f"{term}.{index}", kind, shown, sites.of_kind(kind), text_length, device)
+            slots.append(Slot(request, term, kind, column))
+    frames, height, width = entities[0].track.shape
+    return MatrixBatch(len(clips), (frames, height, width), tuple(slots), Truth.of(entities, device) if slots else None)
 
 
 def missing_in(config: MatrixConfig, clip: ClipTargets) -> Iterator[Missing]:
     """What of a clip the terms of the config cannot use."""
     for key, reason in clip.unused:
         yield Missing(clip.clip_id, "all", key, reason)
+    sights = _sights(clip.entities)
     for term, kind, role in config.terms():
-        for entity in clip.entities:
-            if entity.role == role and (reason := _unusable(entity, kind)):
+        for entity, sight in zip(clip.entities, sights, strict=True):
+            if entity.role == role and (reason := _unusable(entity, sight, kind)):
                 yield Missing(clip.clip_id, term, entity.key, reason)
         for trackless, key in clip.trackless:
             if trackless == role:
@@ -146,19 +181,40 @@ def missing_in(config: MatrixConfig, clip: ClipTargets) -> Iterator[Missing]:
 
 def aligns(config: MatrixConfig, clip: ClipTargets) -> bool:
     """Whether any term of the config can use any entity of the clip."""
-    return any(e.role == role and not _unusable(e, kind) for _, kind, role in config.terms() for e in clip.entities)
+    pairs = list(zip(clip.entities, _sights(clip.entities), strict=True))
+    return any(
+        e.role == role and not _unusable(e, sight, kind) for _, kind, role in config.terms() for e, sight in pairs
+    )
 
 
-def _unusable(entity: Entity, kind: Kind) -> str:
+class Sight(NamedTuple):
+    """Of an entity: whether its track is known anywhere, is not empty, and is not empty in the first frame."""
+
+    known: bool
+    anywhere: bool
+    at_first: bool
+
+
+def _sights(entities: Sequence[Entity]) -> list[Sight]:
+    """Of all at once: a question for each would cost as much as the losses of a small model."""
+    if not entities:
+        return []
+    known = torch.stack([entity.known for entity in entities]).any(dim=1)
+    frames = torch.stack([entity.track for entity in entities]).flatten(2).any(dim=2)
+    columns = known.tolist(), frames.any(dim=1).tolist(), frames[:, 0].tolist()
+    return [Sight(*row) for row in zip(*columns, strict=True)]
+
+
+def _unusable(entity: Entity, sight: Sight, kind: Kind) -> str:
     """Why an entity cannot contribute to this kind of term; empty when it can."""
-    if not entity.known.any():
+    if not sight.known:
         return "mask track is unknown in every frame"
-    if not entity.track.any():
+    if not sight.anywhere:
         # A standardised map cannot be low everywhere, so an empty track has no fit to reach.
         return "mask track is empty in every frame"
     if kind == "sga" and not entity.tokens:
         return "no text tokens"
-    if kind == "spa" and not entity.track[0].any():
+    if kind == "spa" and not sight.at_first:
         return "not seen in the first frame"
     return ""
 
@@ -180,39 +236,6 @@ def _request(
     if config.sga_direction == "t2v":
         return Scores(name, sites, queries=words)
     return Scores(name, sites, keys=words)
-
-
-def _slot(term: str, kind: Kind, column: Sequence[Entity | None], request: Scores, device: torch.device | str) -> Slot:
-    one = next(entity for entity in column if entity is not None)
-    nothing = torch.zeros_like(one.target[0]), torch.zeros_like(one.target[1])
-    targets = [nothing if entity is None else entity.target for entity in column]
-    unseen = torch.zeros_like(one.known)
-    frames = torch.stack([unseen if entity is None else entity.known for entity in column])
-    return Slot(
-        request=request,
-        term=term,
-        kind=kind,
-        clips=tuple(number for number, entity in enumerate(column) if entity is not None),
-        seen=frames.repeat_interleave(one.track[0].numel(), dim=1).to(device),
-        target=torch.stack([masks for masks, _ in targets]).to(device),
-        valid=torch.stack([known for _, known in targets]).to(device),
-        present=torch.tensor([entity is not None for entity in column], device=device),
-    )
-
-
-def _weighted(config: MatrixConfig, slots: Sequence[Slot]) -> list[Slot]:
-    """The slots with the weight of their positives: their own, or one for all slots of a kind in a clip."""
-    cap = config.positive_weight_cap
-    if cap is None:
-        return list(slots)
-    if config.positive_weight_over == "instance":
-        return [replace(slot, weight=positive_weight(slot.target, slot.valid, cap)) for slot in slots]
-    of_kind = {}
-    for kind in {slot.kind for slot in slots}:
-        same = [slot for slot in slots if slot.kind == kind]
-        targets, valid = torch.cat([s.target for s in same], dim=1), torch.cat([s.valid for s in same], dim=1)
-        of_kind[kind] = positive_weight(targets, valid, cap)
-    return [replace(slot, weight=of_kind[slot.kind]) for slot in slots]
 
 
 def addresses_of(

@@ -56,12 +56,11 @@ class Entity:
     full_known: Bool[Tensor, " p"] | None = None
 
     @property
-    def target(self) -> tuple[Float[Tensor, " n"], Bool[Tensor, " n"]]:
-        """What the entity's maps are compared with, and where it is known, position by position."""
-        masks, known = self.track, self.known
+    def target(self) -> tuple[Float[Tensor, "_ _ _"], Bool[Tensor, " _"]]:
+        """What the entity's maps are compared with, and in which of its frames that is known."""
         if self.full is not None and self.full_known is not None:
-            masks, known = self.full, self.full_known
-        return masks.flatten(), known[:, None, None].expand(masks.shape).flatten()
+            return self.full, self.full_known
+        return self.track, self.known
 
 
 @dataclass(frozen=True)

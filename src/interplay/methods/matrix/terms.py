@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from interplay.attention import Observations
 from interplay.backbones.base import Backbone
-from interplay.methods.matrix.alignment import standardise
+from interplay.methods.matrix.alignment import positive_weight, standardise
 from interplay.methods.matrix.config import Kind, MatrixConfig
 from interplay.methods.matrix.decoder import MaskDecoder, Upsampling
 from interplay.methods.matrix.fused import alignment_losses
@@ -107,13 +107,22 @@ def losses(config: MatrixConfig, heads: MatrixHeads, seen: Observations, batch: 
             with _no_autocast(device):
                 rows = slot_losses(config, heads, kind, slots, [seen[slot.request.name] for slot in slots], batch)
             values.update({slot.request.name: row for slot, row in zip(slots, rows, strict=True)})
+    names = [name for name, _, _ in config.terms()]
+    parts = {name: [slot for slot in batch.slots if slot.term == name] for name in names}
+    counts = torch.tensor([_counted(parts[name], batch.size) for name in names], device=device)
+    present, divisors = counts > 0, counts.clamp(min=1)
     terms: dict[str, Term] = {}
-    for name, kind, _ in config.terms():
-        total, count = torch.zeros(batch.size, device=device), torch.zeros(batch.size, device=device)
-        for slot in (slot for slot in batch.slots if slot.term == name):
-            total, count = total + values[slot.request.name], count + slot.present
-        terms[name] = Term(kind, total / count.clamp(min=1), count > 0)
+    for number, (name, kind, _) in enumerate(config.terms()):
+        total = torch.zeros(batch.size, device=device)
+        for slot in parts[name]:
+            total = total + values[slot.request.name]
+        terms[name] = Term(kind, total / divisors[number], present[number])
     return terms
+
+
+def _counted(slots: Sequence[Slot], clips: int) -> list[int]:
+    """How many of these slots each clip has an entity in."""
+    return [sum(slot.entities[clip] is not None for slot in slots) for clip in range(clips)]
 
 
 def slot_losses(
@@ -134,24 +143,38 @@ def slot_losses(
         maps = maps.mean(dim=3, keepdim=True)
     if config.layer_reduction == "mean":
         maps, addresses = maps.mean(dim=0, keepdim=True), [_MEAN]
+    assert batch.truth is not None
+    truth = batch.truth
     places = [number * batch.size + clip for number, slot in enumerate(slots) for clip in slot.clips]
     rows = torch.tensor(places, device=maps.device)
-
-    def of_rows(of_slots: Sequence[Shaped[Tensor, "b *"]]) -> Shaped[Tensor, "r *"]:
-        return torch.stack(list(of_slots)).flatten(0, 1)[rows]
+    entities = torch.tensor([entity for slot in slots for entity in slot.rows], device=maps.device)
+    target, valid = truth.target[entities], truth.valid[entities]
+    weights = positive_weights(config, [clip for slot in slots for clip in slot.clips], target, valid)
 
     of_heads = maps.flatten(1, 2)[:, rows].transpose(1, 2)  # l h r n: all maps of a row have the same target
     sites, heads_count, count, _ = of_heads.shape
-    seen = of_rows([slot.seen for slot in slots]).expand(sites, heads_count, -1, -1)
+    seen = truth.seen[entities].expand(sites, heads_count, -1, -1)
     standardised = standardise(of_heads.flatten(0, 2), seen.flatten(0, 2)).reshape(sites, heads_count * count, -1)
     logits = heads.decode(kind, addresses, standardised, batch.token_shape)
-    target = heads.arranged(kind, of_rows([slot.target for slot in slots]), batch.token_shape)
-    valid = heads.arranged(kind, of_rows([slot.valid for slot in slots]), batch.token_shape)
-    weights = [slot.weight for slot in slots if slot.weight is not None]
-    loss = alignment_losses(
-        logits.reshape(sites * heads_count, count, -1), target, valid, config, of_rows(weights) if weights else None
-    ).mean(dim=0)
+    target, valid = (heads.arranged(kind, one, batch.token_shape) for one in (target, valid))
+    loss = alignment_losses(logits.reshape(sites * heads_count, count, -1), target, valid, config, weights).mean(dim=0)
     return loss.new_zeros(len(slots) * batch.size).index_copy(0, rows, loss).reshape(len(slots), -1)
+
+
+def positive_weights(
+    config: MatrixConfig, clips: Sequence[int], target: Float[Tensor, "r o"], valid: Bool[Tensor, "r o"]
+) -> Float[Tensor, " r"] | None:
+    """The weight of each row's positives: its own, or one for all rows of its clip; ``None`` where all weigh alike."""
+    cap = config.positive_weight_cap
+    if cap is None:
+        return None
+    if config.positive_weight_over == "instance":
+        return positive_weight(target, valid, cap)
+    weights = target.new_empty(len(clips))
+    for clip in set(clips):
+        own = [row for row, other in enumerate(clips) if other == clip]
+        weights[own] = positive_weight(target[own].reshape(1, -1), valid[own].reshape(1, -1), cap)
+    return weights
 
 
 def weighted_total(config: MatrixConfig, terms: Mapping[str, Term]) -> Float[Tensor, " b"]:
