@@ -81,11 +81,13 @@ def measured(backbone: Backbone, clips: int, seed: int) -> Latents:
     error = GREY_LEVELS * (restored - videos).abs()
     moving = moving_pixels(videos).bool().expand_as(error)
     return Latents(
-        *(change(latents, axis, variance) for axis in (TIME, DOWN, ACROSS)),
-        change(first_two, TIME, variance),
-        float(GREY_LEVELS * (disturbed - restored).abs().mean()),
-        float(error[moving].mean()),
-        float(error[~moving].mean()),
+        time=change(latents, TIME, variance),
+        down=change(latents, DOWN, variance),
+        across=change(latents, ACROSS, variance),
+        still_clip=change(first_two, TIME, variance),
+        noise=float(GREY_LEVELS * (disturbed - restored).abs().mean()),
+        error_moving=float(error[moving].mean()),
+        error_still=float(error[~moving].mean()),
     )
 
 

@@ -32,6 +32,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from math import lgamma, log, pi
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -367,7 +368,7 @@ def render_page(command: str, results: list[Measured]) -> str:
     lines += ["| tracks | way | time | times as fast | peak memory |", "|---|---|---|---|---|"]
     lines += [time_row(result, way) for result in results for way in WAYS]
     machine = f"{platform.machine()}, {platform.system()}, Python {platform.python_version()}, numpy {np.__version__}"
-    lines += ["", f"`{command}` on one core ({machine}, Pillow {Image.__version__}).", ""]
+    lines += ["", f"`{command}` on one core ({machine}, Pillow {version('pillow')}).", ""]
     return "\n".join(lines)
 
 

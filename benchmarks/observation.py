@@ -157,7 +157,8 @@ def materialised(subject: Subject) -> Iterator[list[Tensor]]:
                     found.append(torch.einsum("bqk,bqr,bkr->br", of_video[..., layout.keys["text"]], rows, text))
                 if "video" in layout.keys:
                     found.append(torch.einsum("bqk,bqr,bkr->br", of_video[..., layout.keys["video"]], firsts, rows))
-        return weights @ value
+        attended: Tensor = weights @ value
+        return attended
 
     with mock.patch.object(functional, "scaled_dot_product_attention", attend):
         yield found
@@ -346,8 +347,8 @@ class Generation:
         image = torch.rand(2, 3, *clip.size_hw, generator=torch.Generator().manual_seed(0)) * 2 - 1
         first_frame = backbone.first_frame_condition(image, grid)
         prompts = [parse_caption(case.clip.caption).text for case in cases]
-        texts = (backbone.encode_text(of_half, first_frame) for of_half in (prompts, [""] * len(prompts)))
-        return cls(backbone, cases, Conditions(grid, *texts, first_frame), steps)
+        text, empty = (backbone.encode_text(of_half, first_frame) for of_half in (prompts, [""] * len(prompts)))
+        return cls(backbone, cases, Conditions(grid, text, empty, first_frame), steps)
 
     def one_forward(self) -> Subject:
         """A single forward of the two clips, without guidance."""

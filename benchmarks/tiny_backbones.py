@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from experiments.numbers import shown
 
 from interplay.backbones.base import Backbone
 from interplay.backbones.registry import load_backbone, pipeline_folder, shipped_names
@@ -201,19 +202,15 @@ def section(name: str, rows: Mapping[str, Scored], seconds: float, arguments: ar
 def table(rows: Mapping[str, Scored]) -> str:
     lines = ["| clips | n | present | KISA raw | SGI raw | SPI | IF |", "|---|---|---|---|---|---|---|"]
     for name, row in rows.items():
-        cells = [f"{row.present.n}", _share(row.present), *(_cell(row.metrics[m]) for m in METRICS)]
+        cells = [f"{row.present.n}", _share(row.present), *(shown(row.metrics[m]) for m in METRICS)]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
 def _share(found: Estimate) -> str:
-    if found.mean is None:
+    if found.mean is None or found.low is None or found.high is None:
         return "-"
     return f"{100 * found.mean:.1f} % ({100 * found.low:.1f} to {100 * found.high:.1f})"
-
-
-def _cell(found: Estimate) -> str:
-    return "-" if found.mean is None else f"{found.mean:.3f} ({found.low:.3f} to {found.high:.3f})"
 
 
 def write_into_card(folder: Path, scores: str, command: str) -> None:

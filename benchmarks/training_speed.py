@@ -33,7 +33,7 @@ from experiments.numbers import table
 from peft import LoraConfig
 from torch import Tensor
 from torch.utils.data import DataLoader
-from tqdm.auto import tqdm
+from tqdm.auto import tqdm  # type: ignore[import-untyped]
 
 from interplay.backbones.registry import backbone_input, load_backbone
 from interplay.core.artifacts import Artifact
@@ -146,7 +146,7 @@ class PlainLoop:
         self.trained = [parameter for parameter in transformer.parameters() if parameter.requires_grad]
         optimizer = torch.optim.AdamW(self.trained, lr=config.learning_rate, weight_decay=config.weight_decay)
         rate = get_scheduler("cosine", optimizer, num_warmup_steps=config.warmup_steps, num_training_steps=total)
-        loader = DataLoader(items_of(data), batch_size=batch, shuffle=True)  # type: ignore[arg-type]
+        loader: Any = DataLoader(items_of(data), batch_size=batch, shuffle=True)  # type: ignore[arg-type]
         prepared = self.accelerator.prepare(transformer, optimizer, loader, rate)
         self.transformer, self.optimizer, loader, self.rate = prepared
         self.alphas = self.scheduler.alphas_cumprod.to(self.accelerator.device)
@@ -177,7 +177,7 @@ class PlainLoop:
             )[0]
             predicted = self.scheduler.get_velocity(output, noisy, timesteps)
             weights = (1 / (1 - self.alphas[timesteps])).reshape(-1, 1, 1, 1, 1)
-            loss = (weights * (predicted - latents) ** 2).reshape(len(latents), -1).mean(dim=1).mean()
+            loss: Tensor = (weights * (predicted - latents) ** 2).reshape(len(latents), -1).mean(dim=1).mean()
             self.accelerator.backward(loss)
             if self.accelerator.sync_gradients:
                 self.accelerator.clip_grad_norm_(self.trained, self.config.clip_grad_norm)

@@ -8,8 +8,7 @@ from __future__ import annotations
 import argparse
 import platform
 import time
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal, get_args
@@ -65,8 +64,13 @@ def maker(num_frames: int, size_hw: tuple[int, int], clips: int, what: What) -> 
     if what in ("structure", "pose"):
         drawn = [render_at(1, "train", index, num_frames, size_hw) for index in range(clips)]
         draw = structure_frames if what == "structure" else pose_frames
-        return lambda: deque((draw(scene, rendering.motion, size_hw) for scene, rendering in drawn), maxlen=0)
+        return lambda: _all((draw(scene, rendering.motion, size_hw) for scene, rendering in drawn))
     return lambda: _rendered(num_frames, size_hw, clips, known=what == "truth")
+
+
+def _all(pictures: Iterator[object]) -> None:
+    for _ in pictures:
+        pass
 
 
 def _written(config: WorldConfig) -> None:
@@ -89,7 +93,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
-    rows, first = [], (0.0, 0.0)
+    rows: list[str] = []
+    first = (0.0, 0.0)
     for num_frames, size_hw in SIZES:
         clips = arguments.clips if size_hw[0] < 100 else max(2, arguments.clips // 20)
         rates = [rate(num_frames, size_hw, clips, arguments.rounds, what) for what in get_args(What)]

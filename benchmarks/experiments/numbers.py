@@ -86,15 +86,22 @@ def speedup(steps: Sequence[float], slow: Float[ndarray, "s n"], fast: Float[nda
     """From scores of the same clips at the same steps; both arms see the same resampled clips."""
     rng = np.random.default_rng(0)
     clips = slow.shape[1]
-    whole = [crossing(steps, scores.mean(axis=1).tolist(), level) for scores in (slow, fast)]
+    whole = crossings(steps, (slow, fast), level)
     drawn: list[tuple[float, float]] = []
     for _ in range(RESAMPLES):
         rows = rng.integers(clips, size=clips)
-        first, second = (crossing(steps, scores[:, rows].mean(axis=1).tolist(), level) for scores in (slow, fast))
-        drawn.append((first, second))
+        drawn.append(crossings(steps, (slow[:, rows], fast[:, rows]), level))
     both = [_spread(whole[arm], [pair[arm] for pair in drawn], clips) for arm in (0, 1)]
     ratios = _spread(_ratio(*whole, steps[-1]), [_ratio(*pair, steps[-1]) for pair in drawn], clips)
     return Speedup(level, (both[0], both[1]), ratios)
+
+
+def crossings(
+    steps: Sequence[float], arms: tuple[Float[ndarray, "s n"], Float[ndarray, "s n"]], level: float
+) -> tuple[float, float]:
+    """The crossings of the mean curves of two arms."""
+    slow, fast = (crossing(steps, scores.mean(axis=1).tolist(), level) for scores in arms)
+    return slow, fast
 
 
 def _ratio(slow: float, fast: float, last: float) -> float:
