@@ -17,6 +17,7 @@ from pathlib import Path
 
 import torch
 from experiments.cells import closing
+from experiments.numbers import table
 from jaxtyping import Float
 from torch import Tensor
 
@@ -56,12 +57,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=None, help="write the table to this file too")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    lines = [f"| backbone | {' | '.join(HEADS)} |", "|---|" + "---|" * len(HEADS)]
+    rows = []
     for name in arguments.backbones or shipped_names():
         found = measured(load_backbone(name), arguments.clips, arguments.seed)
-        lines.append(f"| {Path(name).name} | {' | '.join(f'{value:.3g}' for value in astuple(found))} |")
+        rows.append([Path(name).name, *(f"{value:.3g}" for value in astuple(found))])
     about = (__doc__ or "").split("\n\n", 2)[2].strip()
-    page = "\n".join(["# Latents, measured", "", about, "", *lines, "", closing(Path(__file__).name, "cpu"), ""])
+    lines = ["# Latents, measured", "", about, "", table(["backbone", *HEADS], rows)]
+    page = "\n".join([*lines, "", closing(Path(__file__).name, "cpu"), ""])
     print(page)
     if arguments.out is not None:
         atomic_write_text(arguments.out, page)

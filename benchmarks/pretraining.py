@@ -11,15 +11,15 @@ float32. The time of a step is the median one, so it is without the minute that 
 from __future__ import annotations
 
 import argparse
-import platform
 import statistics
-import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from experiments.cells import closing
+from experiments.numbers import table
 
 from interplay.backbones.base import Backbone
 from interplay.backbones.registry import build_tiny, load_backbone, tiny_names
@@ -88,8 +88,7 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     with tempfile.TemporaryDirectory() as folder:
         fits = measure(arguments, arms(arguments.rates), Path(folder))
-    command = " ".join(["python", "benchmarks/pretraining.py", *sys.argv[1:]])
-    page = render_page(command, arguments.backbone, arguments.steps, fits)
+    page = render_page(arguments.backbone, arguments.steps, fits)
     print(page)
     if arguments.out is not None:
         atomic_write_text(arguments.out, page)
@@ -138,21 +137,19 @@ def _held_out(losses: DenoiserLosses) -> float:
     return float(torch.stack(draws).mean())
 
 
-def render_page(command: str, name: str, steps: int, fits: dict[Arm, Fit]) -> str:
+def render_page(name: str, steps: int, fits: dict[Arm, Fit]) -> str:
     window = max(steps // 5, 1)
     ends = list(range(window, steps + 1, window))
     lines = ["# Ways to pretrain, measured", "", (__doc__ or "").split("\n\n", 2)[2].strip(), ""]
     lines += [f"Backbone {name}; the loss is the mean of the {window} steps before.", ""]
-    lines += ["| way | " + " | ".join(f"step {end}" for end in ends) + " | held out | s/step | time |"]
-    lines += ["|---|" + "---|" * (len(ends) + 3)]
     plain = next(fit for arm, fit in fits.items() if arm.is_plain).seconds_per_step
+    rows = []
     for arm, fit in fits.items():
         losses = [f"{mean_of(fit.history[end - window : end], 'loss'):.4f}" for end in ends]
-        cells = [*losses, f"{fit.held_out:.4f}", f"{fit.seconds_per_step:.2f}", f"{fit.seconds_per_step / plain:.2f}x"]
-        lines.append(f"| {arm} | " + " | ".join(cells) + " |")
-    machine = f"{platform.machine()}, {torch.get_num_threads()} CPU threads, torch {torch.__version__}"
-    lines += ["", f"`{command}` ({machine}).", ""]
-    return "\n".join(lines)
+        time = [f"{fit.seconds_per_step:.2f}", f"{fit.seconds_per_step / plain:.2f}x"]
+        rows.append([str(arm), *losses, f"{fit.held_out:.4f}", *time])
+    lines += [table(["way", *(f"step {end}" for end in ends), "held out", "s/step", "time"], rows)]
+    return "\n".join([*lines, "", closing(Path(__file__).name, "cpu"), ""])
 
 
 if __name__ == "__main__":

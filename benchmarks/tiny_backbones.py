@@ -12,9 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import re
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +22,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from experiments.numbers import shown
+from experiments.cells import closing
+from experiments.numbers import shown, table
 
 from interplay.backbones.base import Backbone
 from interplay.backbones.registry import load_backbone, pipeline_folder, shipped_names
@@ -79,14 +78,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=None, help="write the table to this file too")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    command = " ".join(["python", "benchmarks/tiny_backbones.py", *sys.argv[1:]])
+    made_by = closing(Path(__file__).name, "cpu")
     sections = []
     for name in arguments.backbones or shipped_names():
         rows, seconds = measure(name, arguments)
         sections.append(section(name, rows, seconds, arguments))
         if arguments.cards:
-            write_into_card(pipeline_folder(name), table(rows), command)
-    page = "\n".join([head(), *sections, f"`{command}` ({machine()}).", ""])
+            write_into_card(pipeline_folder(name), scores_of(rows), made_by)
+    page = "\n".join([head(), *sections, made_by, ""])
     print(page)
     if arguments.out is not None:
         atomic_write_text(arguments.out, page)
@@ -196,15 +195,15 @@ def head() -> str:
 
 def section(name: str, rows: Mapping[str, Scored], seconds: float, arguments: argparse.Namespace) -> str:
     made = f"{arguments.steps} steps, guidance {arguments.guidance:g}, {seconds:.2f} s per clip"
-    return f"## {Path(name).name}\n\n{made}.\n\n{table(rows)}\n"
+    return f"## {Path(name).name}\n\n{made}.\n\n{scores_of(rows)}\n"
 
 
-def table(rows: Mapping[str, Scored]) -> str:
-    lines = ["| clips | n | present | KISA raw | SGI raw | SPI | IF |", "|---|---|---|---|---|---|---|"]
-    for name, row in rows.items():
-        cells = [f"{row.present.n}", _share(row.present), *(shown(row.metrics[m]) for m in METRICS)]
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+def scores_of(rows: Mapping[str, Scored]) -> str:
+    cells = [
+        [name, f"{row.present.n}", _share(row.present), *(shown(row.metrics[metric]) for metric in METRICS)]
+        for name, row in rows.items()
+    ]
+    return table(["clips", "n", "present", "KISA raw", "SGI raw", "SPI", "IF"], cells)
 
 
 def _share(found: Estimate) -> str:
@@ -213,19 +212,15 @@ def _share(found: Estimate) -> str:
     return f"{100 * found.mean:.1f} % ({100 * found.low:.1f} to {100 * found.high:.1f})"
 
 
-def write_into_card(folder: Path, scores: str, command: str) -> None:
+def write_into_card(folder: Path, scores: str, made_by: str) -> None:
     """Replace the card's section of scores, or add it; the folder's manifest lists card and samples anew."""
     path = folder / CARD
     text = re.split(rf"^{CARD_HEADING}$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)[0].rstrip()
     about = "The exact judge of the world on new scenes (`present`: frames in which nobody is missing):"
     samples = f"The first clips, not chosen; above each, the true one:\n\n![Samples]({CARD_SAMPLES})"
-    atomic_write_text(path, f"{text}\n\n{CARD_HEADING}\n{about}\n\n{scores}\n\n`{command}`\n\n{samples}\n")
+    atomic_write_text(path, f"{text}\n\n{CARD_HEADING}\n{about}\n\n{scores}\n\n{made_by}\n\n{samples}\n")
     if (folder / MANIFEST).is_file():
         relist(folder, (CARD, CARD_SAMPLES))
-
-
-def machine() -> str:
-    return f"{platform.machine()}, {torch.get_num_threads()} CPU threads, torch {torch.__version__}"
 
 
 if __name__ == "__main__":
