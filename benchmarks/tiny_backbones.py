@@ -1,6 +1,7 @@
 """What the shipped tiny backbones can do: the exact judge's scores on test and held-out clips, and a strip of samples.
 
 Run: python benchmarks/tiny_backbones.py --clips 200 --out benchmarks/tiny_backbones.md
+With --backbones, the sections of other backbones on the page stay as they are, so that each may be measured by itself.
 
 *Present*: the share of frames in which nobody of the first frame is missing. A base is good when that is at least 95 %
 and the interaction fidelity on test clips lies between 0.3 and 0.8: able, with room to improve. *Ceiling*: the scores
@@ -43,6 +44,7 @@ from interplay.records.media.video import read_video, write_image
 from interplay.records.store.reader import ClipStore
 from interplay.train.pretrain.card import relist
 from interplay.world.judge import judge
+from interplay.world.judge.verdict import VERSION
 from interplay.world.make import WorldConfig
 from interplay.world.make import run as make_world
 from interplay.world.scene import Scene
@@ -79,16 +81,14 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     made_by = closing(Path(__file__).name, "cpu")
-    sections = []
     for name in arguments.backbones or shipped_names():
         rows, seconds = measure(name, arguments)
-        sections.append(section(name, rows, seconds, arguments))
         if arguments.cards:
             write_into_card(pipeline_folder(name), scores_of(rows), made_by)
-    page = "\n".join([head(), *sections, made_by, ""])
-    print(page)
-    if arguments.out is not None:
-        atomic_write_text(arguments.out, page)
+        said = f"{section(rows, seconds, arguments)}\n\n{made_by}"
+        print(f"## {Path(name).name}\n\n{said}\n", flush=True)
+        if arguments.out is not None:
+            write_section(arguments.out, Path(name).name, said)
 
 
 def measure(name: str, arguments: argparse.Namespace) -> tuple[dict[str, Scored], float]:
@@ -189,13 +189,21 @@ def write_strip(path: Path, clips: Artifact, made: Artifact) -> None:
 # --- the page -------------------------------------------------------------------------------------------------------
 
 
-def head() -> str:
-    return f"# The tiny backbones, measured\n\n{(__doc__ or '').split(chr(10) * 2, 2)[2].strip()}\n"
+def section(rows: Mapping[str, Scored], seconds: float, arguments: argparse.Namespace) -> str:
+    sampling = f"{arguments.steps} steps, guidance {arguments.guidance:g}, {seconds:.2f} s per clip"
+    return f"{sampling}; judged by version {VERSION} of the judge.\n\n{scores_of(rows)}"
 
 
-def section(name: str, rows: Mapping[str, Scored], seconds: float, arguments: argparse.Namespace) -> str:
-    made = f"{arguments.steps} steps, guidance {arguments.guidance:g}, {seconds:.2f} s per clip"
-    return f"## {Path(name).name}\n\n{made}.\n\n{scores_of(rows)}\n"
+def write_section(path: Path, name: str, section: str) -> None:
+    """Put a backbone's section on the page, in the place of its older one; backbones come in the order of their names.
+
+    The page is read when it is written, and that takes no time: measurements at the same time keep each other's.
+    """
+    page = path.read_text(encoding="utf-8") if path.is_file() else ""
+    _, *pieces = re.split(r"^## (.+)\n", page, flags=re.MULTILINE)
+    sections = dict(zip(pieces[::2], (text.strip() for text in pieces[1::2]), strict=True)) | {name: section}
+    head = f"# The tiny backbones, measured\n\n{(__doc__ or '').split(chr(10) * 2, 2)[2].strip()}"
+    atomic_write_text(path, "\n\n".join([head, *(f"## {one}\n\n{sections[one]}" for one in sorted(sections))]) + "\n")
 
 
 def scores_of(rows: Mapping[str, Scored]) -> str:
