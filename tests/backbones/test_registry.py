@@ -47,7 +47,7 @@ def test_a_card_and_a_manifest_are_no_weights(tmp_path: Path) -> None:
 
 
 def test_these_ship_with_trained_weights() -> None:
-    assert shipped_names() == ("tiny-cogvideox", "tiny-wan")
+    assert shipped_names() == ("tiny-cogvideox", "tiny-hunyuan-video", "tiny-wan")
 
 
 @pytest.mark.parametrize("name", shipped_names())
