@@ -6,7 +6,6 @@ Accelerate's configuration shards on GPUs alone. What it calls then works on a C
 from __future__ import annotations
 
 import os
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -172,16 +171,3 @@ def expert_runs(folder: Path, recipe: str, clips: str) -> None:
     config = TrainConfig.model_validate_json(recipe)
     run(config, open_artifact(Path(clips)), folder / "experts", cache=Cache(folder / "cache"))
     torch.save(drawn, folder / f"drawn-{PartialState().process_index}.pt")
-
-
-if __name__ == "__main__":
-    torch.set_num_threads(1)
-    what, where, *arguments = sys.argv[1:]
-    parts = {
-        "small": small_runs,
-        "slow": slow_run,
-        "after": runs_after_a_kill,
-        "whole": whole_runs,
-        "experts": expert_runs,
-    }
-    parts[what](Path(where), *arguments)

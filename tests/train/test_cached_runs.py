@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ from interplay.train.config import TrainConfig
 from interplay.train.losses import MatrixLosses
 from interplay.train.run import run
 from interplay.world.make import WorldConfig, clip_at
+from train.launched import start
 
 GEOMETRIES = (((32, 48), 9), ((48, 32), 9), ((32, 48), 5), ((32, 48), 9))
 MATRIX = MatrixConfig(v2t_layers=(0,), v2v_layers=(1,))
@@ -94,37 +93,14 @@ def test_broken_off_among_several_buckets_it_goes_on_as_if_nothing_had_happened(
     assert calls == 4 + 4, "it must have gone on from the second step"
 
 
-_TRAIN = """
-import sys
-from pathlib import Path
-import torch
-torch.set_num_threads(1)
-from interplay.core.artifacts import open_artifact
-from interplay.core.cache import Cache
-from interplay.train.config import TrainConfig
-from interplay.train.run import run
-recipe, clips, out, cache = sys.argv[1:]
-run(TrainConfig.model_validate_json(recipe), open_artifact(Path(clips)), Path(out), cache=Cache(Path(cache)))
-"""
-
-
 def test_two_trainings_at_once_on_one_cache(
     uncached: Artifact, backbone_folder: str, mixed: Artifact, tmp_path: Path
 ) -> None:
-    recipe, cache = config(backbone_folder).model_dump_json(), str(tmp_path / "cache")
+    recipe, cache = config(backbone_folder).model_dump_json(), tmp_path / "cache"
     outs = [tmp_path / "one", tmp_path / "two"]
-    workers = [
-        subprocess.Popen(
-            [sys.executable, "-c", _TRAIN, recipe, str(mixed.path), str(out), cache],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        for out in outs
-    ]
-    for worker, out in zip(workers, outs, strict=True):
-        _, errors = worker.communicate(timeout=300)
-        assert worker.returncode == 0, errors.decode()
-        assert b"damaged" not in errors
+    both = [start(recipe, mixed.path, out, cache) for out in outs]
+    for one, out in zip(both, outs, strict=True):
+        assert "damaged" not in one.finish()
         assert_same(uncached, Artifact(out, json.loads((out / "manifest.json").read_text())))
 
 

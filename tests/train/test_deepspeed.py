@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 import torch
 
@@ -18,7 +20,6 @@ from interplay.core.files import read_json
 from interplay.train import processes
 from interplay.train.run import run
 from train import sharded_runs
-from train.launched import kill
 from train.test_exact_resume import assert_same, recipe, trained
 
 pytest.importorskip("deepspeed", reason="an extra: pip install 'interplay[deepspeed]'")
@@ -40,6 +41,16 @@ def launch(*arguments: str) -> tuple[int, str]:
     finally:
         kill(process)  # processes that do not agree wait for each other
     return process.returncode, output.decode()
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """SIGKILL to the launcher and to all that it started; torchrun's workers are in sessions of their own."""
+    if process.poll() is None:
+        launcher = psutil.Process(process.pid)
+        for one in (launcher, *launcher.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):
+                one.kill()
+    process.communicate()
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from interplay.core.manifest import SCRATCH
 from interplay.train.checkpoints import Checkpoints
 from interplay.train.config import TrainConfig
 from interplay.train.run import run
-from train.launched import finish, kill, start
+from train.launched import start
 
 STEPS = 12
 FILES = ("pytorch_lora_weights", "input_projection", "parts")
@@ -69,7 +69,7 @@ def test_killed_at_random_points_it_ends_with_the_same_bits(
     assert 0 < first < STEPS, "the first kill came too late to test anything"
     with pytest.raises(InputError, match=r"out\.partial: holds unfinished work, begun with save_every 2 \(now 5\)"):
         run(recipe(backbone_folder, save_every=5), clips, out)
-    finish(start(settings, clips.path, out, tmp_path / "cache"))
+    start(settings, clips.path, out, tmp_path / "cache").finish()
     assert_same(unbroken, open_artifact(out))
 
 
@@ -78,10 +78,10 @@ def kill_after_a_checkpoint(settings: str, clips: Artifact, out: Path, cache: Pa
     checkpoints = Checkpoints(out.with_name("out.partial") / SCRATCH, "train", 2)
     before = checkpoints.steps()
     process = start(settings, clips.path, out, cache, processes=processes)
-    while process.poll() is None and checkpoints.steps() == before:
+    while process.is_running and checkpoints.steps() == before:
         time.sleep(0.01)
     time.sleep(random.uniform(0.0, 0.5))
-    kill(process)
+    process.kill()
     return max(checkpoints.steps(), default=STEPS)
 
 
@@ -102,7 +102,7 @@ def test_so_it_does_in_bfloat16_with_muon_checkpointing_and_trained_markers(
     assert "adapter/input_projection/markers.rows" in trained(whole)
     went_on = kill_after_a_checkpoint(config.model_dump_json(), clips, out, cache, processes=1)
     assert 0 < went_on < STEPS, "the kill came too late to test anything"
-    finish(start(config.model_dump_json(), clips.path, out, cache))
+    start(config.model_dump_json(), clips.path, out, cache).finish()
     assert_same(whole, open_artifact(out))
 
 
@@ -110,7 +110,7 @@ def test_so_it_does_in_bfloat16_with_muon_checkpointing_and_trained_markers(
 def unbroken_in_two(backbone_folder: str, clips: Artifact, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     folder = tmp_path_factory.mktemp("unbroken_in_two")
     settings = recipe(backbone_folder, gradient_accumulation=1).model_dump_json()
-    finish(start(settings, clips.path, folder / "out", folder / "cache", processes=2))
+    start(settings, clips.path, folder / "out", folder / "cache", processes=2).finish()
     return open_artifact(folder / "out")
 
 
@@ -120,7 +120,7 @@ def test_two_processes_killed_at_a_random_point_end_with_the_same_bits(
     settings = recipe(backbone_folder, gradient_accumulation=1).model_dump_json()
     went_on = kill_after_a_checkpoint(settings, clips, tmp_path / "out", tmp_path / "cache", processes=2)
     assert 0 < went_on < STEPS, "the kill came too late to test anything"
-    finish(start(settings, clips.path, tmp_path / "out", tmp_path / "cache", processes=2))
+    start(settings, clips.path, tmp_path / "out", tmp_path / "cache", processes=2).finish()
     assert_same(unbroken_in_two, open_artifact(tmp_path / "out"))
 
 

@@ -1,10 +1,6 @@
 from __future__ import annotations
 
-import os
 import random
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,6 +15,7 @@ from interplay.core.errors import InputError, InterplayError
 from interplay.train.checkpoints import Checkpoints
 from interplay.train.loop import Examination, LoopConfig, Schedule, Trainer
 from interplay.train.trackers import checked
+from train.launched import Launched
 
 STEPS = 40
 
@@ -129,20 +126,17 @@ def steps_of(folder: Path) -> list[int]:
 
 def _run_and_kill(folder: Path, delay_s: float) -> None:
     """Train in a process of its own and kill it ``delay_s`` after its first checkpoint is there."""
-    code = (
-        "import sys; sys.path.insert(0, sys.argv[2])\n"
-        "from pathlib import Path; from train.test_loop import trainer\n"
-        "trainer(Path(sys.argv[1]), examined=True, pause_s=0.03).run()\n"
-    )
-    tests = str(Path(__file__).parents[1])
-    process = subprocess.Popen([sys.executable, "-c", code, str(folder), tests], stderr=subprocess.DEVNULL)
+    process = Launched(_run_slowly, folder)
     before = steps_of(folder)
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and steps_of(folder) == before:
         time.sleep(0.01)
     time.sleep(delay_s)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    process.kill()
+
+
+def _run_slowly(folder: Path) -> None:
+    trainer(folder, examined=True, pause_s=0.03).run()
 
 
 def test_a_loss_that_is_no_number_stops_the_run_and_names_the_step(tmp_path: Path) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import random
-import subprocess
-import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,7 +21,7 @@ from interplay.core.files import read_json
 from interplay.train.checkpoints import Checkpoints
 from interplay.train.config import TrainConfig
 from train import sharded_runs
-from train.launched import kill
+from train.launched import Launched
 from train.test_exact_resume import recipe, trained
 
 # As `accelerate launch` says it: efficient loading, which would leave the other processes' text encoders without
@@ -36,29 +34,14 @@ CONFIGURED = {
 }
 
 
-def start(*arguments: str) -> subprocess.Popen[bytes]:
+def start(part: Callable[..., object], *arguments: object) -> Launched:
     """Begin a part of :mod:`.sharded_runs` in two processes."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    paths = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-    environment = {**os.environ, **CONFIGURED, "PYTHONPATH": os.pathsep.join(paths)}
-    command += ["-m", "train.sharded_runs", *arguments]
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-
-
-def launch(*arguments: str) -> str:
-    """Run a part of :mod:`.sharded_runs` in two processes, to its end."""
-    process = start(*arguments)
-    try:
-        output, _ = process.communicate(timeout=600)
-    finally:
-        kill(process)  # processes that do not agree wait for each other
-    assert process.returncode == 0, output.decode()
-    return output.decode()
+    return Launched(part, *arguments, processes=2, environment=CONFIGURED)
 
 
 def test_shards_end_as_one_process_does_also_where_gradients_are_missing(tmp_path: Path) -> None:
     sharded_runs.small(tmp_path / "taken", accumulate=2).advance(7)
-    launch("small", str(tmp_path))
+    start(sharded_runs.small_runs, tmp_path).finish()
     found = torch.load(tmp_path / "results.pt")
     unbroken, gone_on = found["unbroken"], found["gone on"]
     assert torch.equal(unbroken["weights"], gone_on["weights"])
@@ -78,14 +61,14 @@ def test_shards_end_as_one_process_does_also_where_gradients_are_missing(tmp_pat
 
 def test_shards_killed_at_a_random_point_end_with_the_same_bits(tmp_path: Path) -> None:
     checkpoints = Checkpoints(tmp_path / "killed", "fit", 1)
-    process = start("slow", str(tmp_path))
+    process = start(sharded_runs.slow_run, tmp_path)
     try:
-        while process.poll() is None and not checkpoints.steps():
+        while process.is_running and not checkpoints.steps():
             time.sleep(0.01)
         time.sleep(random.uniform(0.0, 0.5))
     finally:
-        kill(process)
-    launch("after", str(tmp_path))
+        process.kill()
+    start(sharded_runs.runs_after_a_kill, tmp_path).finish()
     found = torch.load(tmp_path / "results.pt")
     assert 0 < found["went on"] < sharded_runs.STEPS, "the kill came too late to test anything"
     unbroken, gone_on = found["unbroken"], found["gone on"]
@@ -100,7 +83,7 @@ def test_a_whole_model_in_shards_ends_as_in_copies_though_broken_off(
     short = {"steps": 4, "save_every": 2, "gradient_accumulation": 2, "gradient_checkpointing": True, "matrix": matrix}
     sampled = {"samples": 1, "sample_steps": 1, "sample_every": 4}
     settings = recipe(backbone_folder, **short, validation={"every": 2, "limit": 1, "timesteps": [0.5], **sampled})
-    told = launch("whole", str(tmp_path), settings.model_dump_json(), str(clips.path))
+    told = start(sharded_runs.whole_runs, tmp_path, settings.model_dump_json(), str(clips.path)).finish()
     copies, shards = (open_artifact(tmp_path / name) for name in ("copies", "shards"))
     weights, others = trained(copies), trained(shards)
     assert weights.keys() == others.keys()
@@ -119,7 +102,7 @@ def test_processes_draw_the_same_expert_where_two_are_shared_out(clips: Artifact
     matrix = {"v2t_layers": [[0], [1]], "v2v_layers": [[0], [1]], "supervision": "latent", "instance_map": False}
     length = {"limit": 2, "steps": 6, "batch_size": 2, "learning_rate": 1e-3}
     settings = TrainConfig.model_validate({"backbone": str(tmp_path / "backbone"), **length, "matrix": matrix})
-    launch("experts", str(tmp_path), settings.model_dump_json(), str(clips.path))
+    start(sharded_runs.expert_runs, tmp_path, settings.model_dump_json(), str(clips.path)).finish()
     drawn = [torch.load(tmp_path / f"drawn-{number}.pt") for number in range(2)]
     experts_of, timesteps_of = ([one[start::3] for one in drawn] for start in (0, 1))
     assert experts_of[0] == experts_of[1]
