@@ -8,6 +8,7 @@ from pydantic import Field, PositiveFloat, PositiveInt
 
 from interplay.core.config import Config
 from interplay.records.formats.cointeract.rows import FORMAT_FPS
+from interplay.records.rates import FrameRate
 from interplay.records.structure.config import StructureVideoConfig
 
 
@@ -29,7 +30,7 @@ class CurateConfig(Config):
 
     target_hw: tuple[PositiveInt, PositiveInt]
     num_frames: PositiveInt
-    fps: PositiveFloat
+    fps: FrameRate
     source_format: Literal["cointeract"] = "cointeract"
     source_fps: PositiveFloat = FORMAT_FPS
     labels_lead: int | Literal["measure"] = "measure"

@@ -10,6 +10,7 @@ from interplay.core.config import Config
 from interplay.core.errors import InputError
 from interplay.grid.buckets import Bucket
 from interplay.methods.matrix.guidance import GuidanceConfig
+from interplay.records.rates import FrameRate
 
 DType = Literal["float32", "bfloat16", "float16"]
 # Small clips go together as far as one clip of about this many video tokens would fill the machine.
@@ -58,7 +59,7 @@ class GenerateConfig(SamplingConfig):
     splits: tuple[str, ...] = ()
     limit: int | None = Field(default=None, ge=1)
     size: str | None = None
-    fps: float | None = Field(default=None, gt=0)
+    fps: FrameRate | None = None
     seed: int = 0
     batch_size: int | None = Field(default=None, ge=1)
     dtype: DType = "float32"

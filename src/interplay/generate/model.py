@@ -12,7 +12,6 @@ Shape legend: ``p y x`` pixel frames, height, width.
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -46,6 +45,7 @@ from interplay.methods.matrix.guidance import GuidanceConfig, with_layers
 from interplay.methods.matrix.layers import Layers
 from interplay.methods.matrix.showing import guided_words, shown_conditions, shown_guides
 from interplay.records.masks import MaskTrack
+from interplay.records.rates import FASTEST, SLOWEST
 
 ADAPTER_FOLDER = "adapter"
 # A painted picture, a folder of <id>.png, or masks by instance id.
@@ -319,8 +319,8 @@ def _masks(given: GivenMasks | None) -> Masks | None:
 
 
 def _rate(fps: float) -> float:
-    if not 0 < fps < math.inf:
-        cure = "give frames per second above 0, or leave it out"
+    if not SLOWEST <= fps <= FASTEST:
+        cure = f"give {SLOWEST:g} to {FASTEST:g} frames per second, or leave it out"
         raise InputError(f"is {fps}", where="generate, field fps", cure=cure)
     return fps
 

@@ -21,6 +21,7 @@ from interplay.generate.requests import Request, clip_seed
 from interplay.grid.buckets import Bucket
 from interplay.records.caption import parse_caption
 from interplay.records.formats.common.tables import read_table
+from interplay.records.rates import FrameRate
 from interplay.records.store.layout import check_id
 
 
@@ -37,7 +38,7 @@ class PromptRow(Config):
     masks: str | None = None
     seed: int | None = Field(default=None, ge=0, lt=2**63)
     size: str | None = None
-    fps: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    fps: FrameRate | None = None
 
     @field_validator("size")
     @classmethod

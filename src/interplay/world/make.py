@@ -26,6 +26,7 @@ from interplay.core.progress import Progress
 from interplay.records.clip import Clip, Instance, Interaction, Provenance
 from interplay.records.masks import MaskTrack
 from interplay.records.media.video import write_image, write_video
+from interplay.records.rates import FrameRate
 from interplay.records.store.layout import media_path, video_path
 from interplay.records.store.writer import StoreWriter
 from interplay.world.captions import caption, describe
@@ -74,7 +75,7 @@ class WorldConfig(Config):
     solo: int = Field(0, ge=0)
     num_frames: int = Field(17, ge=2)
     size_hw: tuple[PositiveInt, PositiveInt] = (48, 80)
-    fps: float = Field(8.0, gt=0)
+    fps: FrameRate = 8.0
     companions: tuple[Companion, ...] = ()
     twins: bool = False
 
