@@ -140,7 +140,7 @@ def _prepare(encoder: Encoder, rows: Sequence[Row]) -> None:
     encoder.prepare([row.pixels for row in rows])
     # The empty caption stands for a dropped one.
     encoder.prepare_texts((text, row.pixels) for row in rows for text in ("", row.text))
-    for row in track(rows, label="pool tracks"):
+    for row in track(rows, label="pool tracks and encode maps"):
         if row.words is not None:
             encoder.masks(row.words.masks)
         if row.map is not None:
